@@ -76,15 +76,7 @@ type ServiceForm struct {
 	Home     string            // absolute
 	FreePort int               // to propose; 0 when the range is used up
 	Errors   map[string]string // field → message, "" for the form as a whole
-	Warnings []Finding
-}
-
-// Finding is a warning that does not stop anybody.
-type Finding struct {
-	ID    string // Dnn of the catalogue
-	Field string // of the form it concerns
-	Text  string
-	Fix   string // value that would cure it; empty when there is none
+	Warnings []panel.Finding
 }
 
 // ServiceView is the page of one service.
@@ -95,7 +87,7 @@ type ServiceView struct {
 	Events   []panel.Event    // newest first
 	Main     *panel.Process   // nil when none lives
 	Pending  bool             // the definition was edited since the live run started
-	Warnings []Finding        // of the definition
+	Warnings []panel.Finding  // of the definition
 }
 
 // LogsView is the log of one service.
