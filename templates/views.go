@@ -57,7 +57,7 @@ type ServicesView struct {
 	Pages  int // at least 1
 }
 
-// ListQuery is what the address of the list says.
+// ListQuery is what the address of the list says, in the parameters text, state, sort, desc (1 when set) and page.
 type ListQuery struct {
 	Text  string
 	State string // one of: "", "running", "failing", "busy", "unhealthy", "paused"
@@ -71,6 +71,9 @@ type ServiceForm struct {
 	Name, Command, Directory, Environment, Port, Annotation string
 	Paused                                                  bool
 
+	// Version of the definition that was read; sent back in the field version, so that two people who edit at
+	// once are told. Zero for a new service.
+	Version  int
 	Existing string            // present name of the service; empty for a new one
 	Running  bool              // a run lives: an edit applies at its next start
 	Home     string            // absolute
@@ -109,7 +112,7 @@ type ProcessRow struct {
 // ProcessesView is the table of an account's processes.
 type ProcessesView struct {
 	Rows   []ProcessRow
-	Text   string // filter
+	Text   string // filter, of the address's parameter text
 	Total  int
 	Shared bool // account without a Unix user of its own
 }

@@ -1,6 +1,10 @@
 package panel
 
-import "time"
+import (
+	"strconv"
+	"syscall"
+	"time"
+)
 
 // State is the one word that says how a service is.
 type State string
@@ -83,6 +87,26 @@ type Exit struct {
 // Failure reports whether the exit uses the failure budget.
 func (e Exit) Failure() bool { return !e.Asked && !e.Clean && !e.Host }
 
+// String is the exit in a few words, as it stands in the log of the service.
+func (e Exit) String() string {
+	after := ""
+	if e.Uptime > 0 {
+		after = " after " + e.Uptime.Round(100*time.Millisecond).String()
+	}
+	switch e.Kind {
+	case EndExited:
+		return "exit status " + strconv.Itoa(e.Code) + after
+	case EndSignaled:
+		return "ended by signal " + strconv.Itoa(e.Signal) + " (" + syscall.Signal(e.Signal).String() + ")" + after
+	case EndNotRun:
+		if e.Errno != 0 {
+			return "could not start: " + string(e.Step) + ": " + syscall.Errno(e.Errno).Error() + ": " + e.Detail
+		}
+		return "could not start: " + string(e.Step) + ": " + e.Detail
+	}
+	return "ended while upkeep was away, exit status unknown"
+}
+
 // Step is what the launcher was doing when a start failed.
 type Step string
 
@@ -92,6 +116,7 @@ const (
 	StepCommand   Step = "command"   // understanding the command line
 	StepCgroup    Step = "cgroup"    // making or joining the run's control group
 	StepOutput    Step = "output"    // opening the output
+	StepRecord    Step = "record"    // storing the run before it begins
 	StepFork      Step = "fork"      // starting the launcher
 	StepLimits    Step = "limits"    // resource limits
 	StepIdentity  Step = "identity"  // becoming the account's user

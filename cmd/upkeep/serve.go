@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/control"
+	"upkeep/internal/logs"
+	"upkeep/internal/panel"
+	"upkeep/internal/privilege"
+	"upkeep/internal/supervisor"
+	"upkeep/store"
+	"upkeep/web"
+)
+
+func newServe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the panel and the supervisor",
+		Long: `Run the panel and the supervisor in the foreground.
+
+Services are never hurt by upkeep's own comings and goings: after SIGTERM, or a crash, they run on, and the next
+"upkeep serve" takes them over. Ctrl-C in a terminal stops them too, and says so.`,
+		Args: args(cobra.NoArgs),
+	}
+	demo := cmd.Flags().Bool("demo", false, "on the first start, make an account with example services")
+	cmd.Flags().String("listen", "localhost:8080", "address of the panel")
+	cmd.Flags().Bool("secure", false, "browsers speak TLS, to a proxy in front of upkeep")
+	cmd.Flags().StringSlice("trusted-proxies", nil, "networks whose X-Forwarded-For is believed")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := readSettings(cmd.Flags())
+		if err != nil {
+			return err
+		}
+		return serve(cmd.Context(), s, *demo)
+	}
+	return cmd
+}
+
+// server is everything that "upkeep serve" puts together.
+type server struct {
+	settings *settings
+	log      *slog.Logger
+	listener net.Listener
+	store    *store.Store
+	logs     *logs.Logs
+	engine   *supervisor.Engine
+	control  *control.Control
+	web      *web.Server
+}
+
+func serve(ctx context.Context, s *settings, demo bool) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	interrupts := make(chan os.Signal, 2)
+	signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(interrupts)
+	prepareProcess(log)
+	unlock, err := takeDirectory(s.Data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	srv := &server{settings: s, log: log}
+	if err := srv.assemble(ctx); err != nil {
+		return err
+	}
+	defer srv.close()
+	return srv.run(ctx, interrupts, demo)
+}
+
+// prepareProcess keeps what upkeep inherited from its programs, and gives it room for descriptors.
+func prepareProcess(log *slog.Logger) {
+	// 3 and up: whatever the parent left open must not reach a service.
+	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		log.Warn("close-on-exec of inherited descriptors", "err", err)
+	}
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err == nil && files.Cur < files.Max {
+		files.Cur = files.Max
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+			log.Warn("raise the limit of open files", "err", err)
+		}
+	}
+	// With this capability upkeep's writes would ignore the quota of a home.
+	if err := privilege.DropResource(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		log.Warn("give up CAP_SYS_RESOURCE", "err", err)
+	}
+}
+
+// takeDirectory makes the data directory and locks it against a second upkeep.
+func takeDirectory(dir string) (unlock func(), err error) {
+	// 0711: homes may lie below it, and account users must be able to pass; every file in it is upkeep's alone.
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return nil, fmt.Errorf("the data directory cannot be made: %w; choose another one with --data", err)
+	}
+	path := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("the data directory cannot be written: %w; choose another one with --data", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder := make([]byte, 32)
+		n, _ := f.Read(holder) // only to name the PID; without it the sentence still says enough
+		f.Close()
+		return nil, fmt.Errorf("another upkeep already runs on %s (PID %s); stop it, or choose another directory with --data",
+			dir, strings.TrimSpace(string(holder[:n])))
+	}
+	err = errors.Join(f.Truncate(0), writePID(f))
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("the data directory cannot be written: %w", err)
+	}
+	return func() { f.Close() }, nil
+}
+
+func writePID(f *os.File) error {
+	_, err := fmt.Fprintf(f, "%d\n", os.Getpid())
+	return err
+}
+
+// assemble opens everything. What was opened before a failure is closed by the end of the process.
+func (srv *server) assemble(ctx context.Context) (err error) {
+	s := srv.settings
+	if srv.listener, err = listen(s.Listen); err != nil {
+		return err
+	}
+	if srv.store, err = store.Open(ctx, s.database()); err != nil {
+		return err
+	}
+	if srv.logs, err = logs.New(logs.Options{State: s.Data, Logger: srv.log}); err != nil {
+		return err
+	}
+	srv.engine, err = supervisor.New(supervisor.Config{
+		Policy: s.policy(), Journal: srv.store, Output: srv.logs, Log: srv.log,
+		Instance: srv.store.InstanceID(), Helper: s.Helper,
+	})
+	if err != nil {
+		return err
+	}
+	srv.control = control.New(srv.store, srv.engine, asUser)
+	proxies, err := s.proxies()
+	if err != nil {
+		return err
+	}
+	srv.web, err = web.New(web.Config{
+		Store: srv.store, Control: srv.control, Status: srv.engine, Observe: control.NewObserver(srv.engine),
+		Logs: control.NewReader(srv.logs, supervisor.LookUpCredentials), Domain: s.Domain, Secure: s.Secure,
+		TrustedProxies: proxies, Version: version, Logger: srv.log, Clock: time.Now,
+	})
+	return err
+}
+
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("the address %s is taken by another program; choose another one with --listen", addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the panel cannot listen on %q: %w; choose another address with --listen", addr, err)
+	}
+	return l, nil
+}
+
+func asUser(acct panel.Account, look func() error) error {
+	cred, err := supervisor.LookUpCredentials(acct)
+	if err != nil {
+		return err
+	}
+	return privilege.As(cred, look)
+}
+
+func (srv *server) close() {
+	if err := srv.store.Close(); err != nil {
+		srv.log.Error("close the database", "err", err)
+	}
+}
+
+// run serves until a signal comes. The parts end one after the other: the panel, the engine, the output, so that
+// each still finds what it needs.
+func (srv *server) run(ctx context.Context, interrupts <-chan os.Signal, demo bool) error {
+	parts, failed := errgroup.WithContext(ctx)
+	webCtx, stopWeb := context.WithCancel(failed)
+	engineCtx, stopEngine := context.WithCancel(context.WithoutCancel(ctx))
+	logsCtx, stopLogs := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWeb()
+	parts.Go(func() error { defer stopWeb(); return srv.logs.Run(logsCtx) })
+	parts.Go(func() error { defer stopLogs(); return srv.engine.Run(engineCtx) })
+	parts.Go(func() error { defer stopEngine(); return srv.serveWeb(webCtx, demo) })
+	parts.Go(func() error { return srv.prune(webCtx) })
+	select {
+	case <-webCtx.Done():
+	case sig := <-interrupts:
+		srv.stop(ctx, sig, interrupts)
+		stopWeb()
+	}
+	return parts.Wait()
+}
+
+// serveWeb waits for the take-over, makes the demo when asked, and opens the panel.
+func (srv *server) serveWeb(ctx context.Context, demo bool) error {
+	select {
+	case <-srv.engine.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	if demo {
+		if err := srv.makeDemo(ctx); err != nil {
+			return fmt.Errorf("make the demo: %w", err)
+		}
+	}
+	if err := srv.announce(ctx); err != nil {
+		return err
+	}
+	return srv.web.Run(ctx, srv.listener)
+}
+
+// stop says what happens to the services. Ctrl-C in a terminal stops them; any other end leaves them.
+func (srv *server) stop(ctx context.Context, sig os.Signal, again <-chan os.Signal) {
+	if sig != os.Interrupt || !isTerminal(os.Stdin) {
+		fmt.Println("upkeep stops; services run on and are taken over by the next start.")
+		return
+	}
+	fmt.Println("\nStopping the services as well. Press Ctrl-C again to leave them running.")
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-again:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if err := srv.engine.StopAll(ctx); err != nil {
+		fmt.Println("Some services may still run; the next start takes them over.")
+		return
+	}
+	fmt.Println("All services are stopped. They start again with the next start of upkeep.")
+}
+
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
+
+// history is how long runs and events are kept.
+const history = 90 * 24 * time.Hour
+
+// prune forgets old history and dead sessions, once a day.
+func (srv *server) prune(ctx context.Context) error {
+	daily := time.NewTicker(24 * time.Hour)
+	defer daily.Stop()
+	for {
+		now := time.Now()
+		err := errors.Join(srv.store.Prune(ctx, now.Add(-history)), srv.store.PruneSessions(ctx, now))
+		if err != nil && ctx.Err() == nil {
+			srv.log.Error("prune history", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-daily.C:
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package cgroup
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// attempts bounds how often work is repeated that lost a race against another worker.
+const attempts = 10
+
+// Create makes the empty group <base>/<account>/<service>/<run> and returns its path. A group of the same run that
+// is empty is replaced, because it may have been killed (see the package comment); one with processes is answered
+// with [ErrPopulated].
+func (t *Tree) Create(account, service string, run int) (string, error) {
+	if err := errors.Join(checkName(account), checkName(service)); err != nil {
+		return "", err
+	}
+	path := filepath.Join(t.base, account, service, strconv.Itoa(run))
+	for range attempts {
+		err := create(path)
+		if err == nil {
+			return path, nil
+		}
+		// Another run's Remove may take away the directories above between two steps.
+		if !errors.Is(err, os.ErrNotExist) {
+			return "", fmt.Errorf("create control group: %w", err)
+		}
+	}
+	return "", fmt.Errorf("create control group %s: directories above vanish", path)
+}
+
+func create(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	err := os.Mkdir(path, 0o755)
+	if !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := removeTree(path); err != nil {
+		return err
+	}
+	return os.Mkdir(path, 0o755)
+}
+
+// Remove takes away the group of a run and the groups below it, then the directories of its service and account
+// when nothing is left in them. A group that is gone already is fine; processes in it are answered with
+// [ErrPopulated].
+func Remove(path string) error {
+	if err := removeTree(path); err != nil {
+		return fmt.Errorf("remove control group: %w", err)
+	}
+	service := filepath.Dir(path)
+	// Whatever keeps these two is somebody else's: another run, or one that is being made right now.
+	if unix.Rmdir(service) == nil {
+		_ = unix.Rmdir(filepath.Dir(service)) // the same
+	}
+	return nil
+}
+
+func removeTree(path string) error {
+	children, err := children(path)
+	if err != nil {
+		return err
+	}
+	for _, child := range children {
+		if err := removeTree(child); err != nil {
+			return err
+		}
+	}
+	switch err := unix.Rmdir(path); {
+	case err == nil, errors.Is(err, unix.ENOENT):
+		return nil
+	case inUse(err):
+		return fmt.Errorf("%s: %w", path, ErrPopulated)
+	default:
+		return fmt.Errorf("rmdir %s: %w", path, err)
+	}
+}
+
+// children lists the groups directly below path; none when path is gone. A group's link count is 2 plus the number
+// of its children, so the usual group, which has none, costs one system call.
+func children(path string) ([]string, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return nil, ignoreGone(err)
+	}
+	if st.Nlink <= 2 {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, ignoreGone(err)
+	}
+	var dirs []string
+	for _, e := range entries {
+		if e.IsDir() {
+			dirs = append(dirs, filepath.Join(path, e.Name()))
+		}
+	}
+	return dirs, nil
+}
+
+// ignoreGone turns the errors of a group that was removed meanwhile into none. A file that was open before the
+// removal answers ENODEV.
+func ignoreGone(err error) error {
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,203 @@
+package logs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/panel"
+)
+
+// stream is the output of one service. At most one worker at a time has its turn with a stream; fields are the
+// worker's own unless marked.
+type stream struct {
+	l       *Logs
+	id      panel.ServiceID
+	account panel.AccountID
+
+	// Guarded by Logs.mu.
+	requests []request
+	queued   bool // a turn is waiting or under way
+	again    bool // … and another one is wanted behind it
+	pace     pace
+	path     string
+	trouble  string
+
+	src       Source
+	fifo      int   // -1 when the stream is not open
+	capacity  int64 // of the FIFO, in bytes
+	out       *output
+	retryHome time.Time // while out is the fallback: not to be tried before
+	unsure    bool      // the home took no bytes when last written to: no good news until it does
+	homeErr   error     // why output does not go to the home
+	ownErr    error     // why it does not go to the fallback either
+}
+
+// request is something to do with a stream, in the order of asking. serve answers errFull to be asked again
+// later. end is told the outcome, once.
+type request struct {
+	ctx   context.Context // nil: cannot be given up
+	serve func(*stream) error
+	end   func(error)
+}
+
+var (
+	errFull  = errors.New("neither the log file nor upkeep's own takes output")
+	errEnded = errors.New("log capture has ended")
+)
+
+func ignore(error) {}
+
+func isNotOpen(err error) bool { return errors.Is(err, panel.ErrNotFound) }
+
+// enqueue hands a request to the stream of a service. With a source the stream is made if it is missing.
+func (l *Logs) enqueue(id panel.ServiceID, src *Source, r request) {
+	l.mu.Lock()
+	s := l.streams[id]
+	if s == nil && src != nil && !l.ended {
+		s = &stream{l: l, id: id, account: src.Account, fifo: -1}
+		l.streams[id] = s
+	}
+	if s == nil || l.ended {
+		err := panel.ErrNotFound
+		if l.ended {
+			err = errEnded
+		}
+		l.mu.Unlock()
+		r.end(err)
+		return
+	}
+	s.requests = append(s.requests, r)
+	l.mu.Unlock()
+	l.schedule(s)
+}
+
+// schedule asks for a turn of the stream.
+func (l *Logs) schedule(s *stream) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.queued {
+		s.again = true
+		return
+	}
+	s.queued = true
+	l.pool.submit(s.account, s.turn)
+}
+
+// turn is one worker's visit: first what was asked for, then what stands in the FIFO.
+func (s *stream) turn() {
+	err := s.answer()
+	more := false
+	if err == nil && s.fifo >= 0 {
+		more, err = s.drain(turnBytes)
+	}
+	s.settle(more, err)
+}
+
+// answer serves the requests. It stops at one that must wait for space.
+func (s *stream) answer() error {
+	for {
+		s.l.mu.Lock()
+		if len(s.requests) == 0 {
+			s.l.mu.Unlock()
+			return nil
+		}
+		r, ended := s.requests[0], s.l.ended
+		s.l.mu.Unlock()
+
+		err := r.givenUp()
+		if err == nil {
+			err = r.serve(s)
+		}
+		if errors.Is(err, errFull) && !ended {
+			return err
+		}
+		s.l.mu.Lock()
+		s.requests = s.requests[1:]
+		s.l.mu.Unlock()
+		r.end(err)
+	}
+}
+
+func (r request) givenUp() error {
+	if r.ctx == nil {
+		return nil
+	}
+	return r.ctx.Err()
+}
+
+// settle ends a turn: the stream waits for output, for space, or for its next turn.
+func (s *stream) settle(more bool, err error) {
+	l := s.l
+	if err == nil && !more && s.fifo >= 0 {
+		s.arm() // before giving up the stream: afterwards the descriptor may be another's
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err != nil && !s.again && !l.ended:
+		s.queued = false
+		l.later(s, l.retryFull)
+	case s.again || (err == nil && (more || len(s.requests) > 0)):
+		s.again = false
+		l.pool.submit(s.account, s.turn)
+	default:
+		s.queued = false
+		if s.fifo < 0 && l.streams[s.id] == s {
+			delete(l.streams, s.id)
+		}
+	}
+}
+
+// begin opens the FIFO, if it is not open yet, and a writing end of it when asked to.
+func (s *stream) begin(src Source, writer bool) (*os.File, error) {
+	s.src = src
+	path := s.l.fifoPath(s.id)
+	if err := ensureFIFO(path, src); err != nil {
+		return nil, err
+	}
+	if s.fifo >= 0 && !sameFile(s.fifo, path) {
+		s.leave() // the FIFO was replaced: nobody new writes to the former one
+	}
+	if s.fifo < 0 {
+		if err := s.watch(path); err != nil {
+			return nil, err
+		}
+	}
+	if !writer {
+		return nil, nil
+	}
+	// Reading and writing, so that the program is never sent SIGPIPE, and blocking, because O_NONBLOCK would
+	// belong to the program too.
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open %s to write: %w", path, err)
+	}
+	return os.NewFile(uintptr(fd), path), nil
+}
+
+// end closes the stream when its FIFO is empty.
+func (s *stream) end() error {
+	if s.fifo < 0 {
+		return panel.ErrNotFound
+	}
+	if err := s.drainPresent(); err != nil {
+		if !s.l.isEnded() {
+			return err
+		}
+		s.l.log.Warn("output may be lost", "service", s.id, "err", err)
+	}
+	s.leave()
+	return nil
+}
+
+// leave closes what the stream has open.
+func (s *stream) leave() {
+	s.setOutput(nil)
+	unix.Close(s.fifo) // which also takes it out of the epoll set
+	s.fifo = -1
+}

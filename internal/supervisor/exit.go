@@ -1,0 +1,134 @@
+package supervisor
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/panel"
+	"upkeep/internal/process"
+)
+
+// watch begins to report the exit of a run's main process.
+func (h *realHost) watch(id panel.ServiceID, run int) {
+	r, err := h.find(id, run)
+	if err == nil {
+		err = h.poll.watch(r.pidfd, runKey{id, run})
+	}
+	if err != nil {
+		h.Log.Error("watch run", "service", id, "run", run, "err", err)
+	}
+}
+
+// exited takes the status of a main process that ended.
+func (h *realHost) exited(key runKey) {
+	at := time.Now()
+	r, err := h.find(key.service, key.run)
+	if err != nil {
+		return // the run was let go meanwhile
+	}
+	var exit *panel.Exit
+	if r.child {
+		exit = h.waitFor(r)
+	} else {
+		exit = h.statusOf(r)
+	}
+	exit.At = at
+	h.notify(key.service, evExited{key.run, *exit})
+}
+
+// waitFor reaps a main process that is upkeep's child, which has ended or is about to.
+func (h *realHost) waitFor(r *liveRun) *panel.Exit {
+	status, ok := waitPidfd(r.pidfd)
+	h.mu.Lock()
+	delete(h.mains, r.identity.PID)
+	h.mu.Unlock()
+	poke() // an orphan that ended at the same time may stand behind it
+	if !ok {
+		return &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+	}
+	return exitOf(status)
+}
+
+// waitPidfd reaps a child by its pidfd.
+func waitPidfd(fd int) (syscall.WaitStatus, bool) {
+	var info unix.Siginfo
+	for {
+		err := unix.Waitid(unix.P_PIDFD, fd, &info, unix.WEXITED, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || info.Signo == 0 {
+			return 0, false
+		}
+		return waitStatus(&info), true
+	}
+}
+
+// exitOf describes a wait status.
+func exitOf(status syscall.WaitStatus) *panel.Exit {
+	exit := &panel.Exit{Kind: panel.EndExited, Code: status.ExitStatus(), At: time.Now()}
+	if status.Signaled() {
+		exit.Kind, exit.Code = panel.EndSignaled, 0
+		exit.Signal, exit.CoreDumped = int(status.Signal()), status.CoreDump()
+	}
+	return exit
+}
+
+// poked wakes reapOrphans besides SIGCHLD.
+var poked = make(chan struct{}, 1)
+
+func poke() {
+	select {
+	case poked <- struct{}{}:
+	default:
+	}
+}
+
+// reapOrphans reaps what became upkeep's child because its parent left it. It never takes the status of a main
+// process, which belongs to the run.
+func (h *realHost) reapOrphans(ctx context.Context) {
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, syscall.SIGCHLD)
+	defer signal.Stop(children)
+	for {
+		for h.reapOne() {
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-children:
+		case <-poked:
+		}
+	}
+}
+
+// reapOne looks at one child that ended, and reaps it when it is nobody's main process.
+func (h *realHost) reapOne() bool {
+	var info unix.Siginfo
+	err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err != nil || info.Signo == 0 {
+		return false
+	}
+	pid := childOf(&info)
+	if !h.spares.lost(pid) && (h.isMain(pid) || h.spares.owns(pid)) {
+		return false // its own wait is about to happen, and pokes
+	}
+	return unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOHANG, nil) == nil
+}
+
+// isMain reports whether pid is the main process of a run whose status was not taken yet.
+func (h *realHost) isMain(pid int) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mains[pid]
+}
+
+// members lists the living processes of a run.
+func (h *realHost) members(ctx context.Context, r *liveRun) ([]int, error) {
+	return process.Members(ctx, r.group())
+}

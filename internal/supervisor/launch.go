@@ -1,0 +1,266 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/command"
+	"upkeep/internal/environment"
+	"upkeep/internal/launcher"
+	"upkeep/internal/logs"
+	"upkeep/internal/panel"
+	"upkeep/internal/process"
+)
+
+// umask of services: group members may read what they write, others may not.
+const umask = 0o027
+
+// launching is one start on its way.
+type launch struct {
+	svc    panel.Service
+	acct   panel.Account
+	do     doLaunch
+	login  login
+	shell  bool
+	spec   launcher.Spec
+	output *os.File
+	ident  panel.Identity
+}
+
+// launch takes a start from the definition to the executed program. The exit says which step failed.
+func (h *realHost) launch(ctx context.Context, svc panel.Service, acct panel.Account, do doLaunch) (evLaunched, *panel.Exit) {
+	l := &launch{svc: svc, acct: acct, do: do}
+	l.ident.BootID, l.ident.Marker = h.bootID, h.marker(svc.ID, do.run)
+	for _, prepare := range []func(context.Context, *launch) *panel.Exit{h.findUser, h.describe, h.openOutput, h.makeGroup} {
+		if exit := prepare(ctx, l); exit != nil {
+			l.close()
+			return evLaunched{}, h.notLaunched(ctx, l, exit)
+		}
+	}
+	defer l.close()
+	spare, err := h.spares.take()
+	if err != nil {
+		return evLaunched{}, h.notLaunched(ctx, l, hostExit(panel.StepFork, err))
+	}
+	return h.execute(ctx, l, spare)
+}
+
+func (l *launch) close() {
+	if l.output != nil {
+		l.output.Close() // the program has its own copy; nothing was written through this one
+		l.output = nil
+	}
+}
+
+// marker is unique on the machine and for ever: processes of a run carry it as RUN_ID.
+func (h *realHost) marker(id panel.ServiceID, run int) string {
+	return fmt.Sprintf("%s-%d-%d", h.Instance, id, run)
+}
+
+// findUser looks up who the service runs as. Never root, whatever the account says.
+func (h *realHost) findUser(_ context.Context, l *launch) *panel.Exit {
+	var err error
+	if l.login, err = lookUp(l.acct); err != nil {
+		return &panel.Exit{Kind: panel.EndNotRun, Step: panel.StepUser, Detail: err.Error(), Host: true}
+	}
+	return nil
+}
+
+// describe makes the launcher's spec of the definition.
+func (h *realHost) describe(_ context.Context, l *launch) *panel.Exit {
+	fault := func(err error) *panel.Exit {
+		return &panel.Exit{Kind: panel.EndNotRun, Step: panel.StepCommand, Detail: err.Error()}
+	}
+	cmd, err := command.Parse(l.svc.Command)
+	if err != nil {
+		return fault(err)
+	}
+	vars, err := environment.Parse(l.svc.Environment)
+	if err != nil {
+		return fault(err)
+	}
+	env := environment.Build(environment.Base{
+		Home: l.acct.Home, User: l.login.name, Shell: l.login.shell, Path: environment.DefaultPath(l.acct.Home),
+		Lang: "C.UTF-8", TZ: "UTC", Port: l.svc.Port, ServiceName: l.svc.Name,
+		ServiceID: strconv.FormatInt(int64(l.svc.ID), 10), Account: l.acct.Name, RunID: l.ident.Marker,
+	}, vars)
+	argv, err := cmd.Argv(env)
+	if err != nil {
+		return fault(err)
+	}
+	l.shell = cmd.Shell
+	l.spec = launcher.Spec{
+		SetUser: !l.acct.Shared, UID: l.login.cred.UID, GID: l.login.cred.GID, Groups: l.login.cred.Groups,
+		NoNewPrivs: true, Umask: umask, OpenFile: h.OpenFile,
+		Directory: filepath.Join(l.acct.Home, l.svc.Directory), Argv: argv, Env: env,
+		Banner: fmt.Sprintf("upkeep: run %d started, pid %%d", l.do.run),
+	}
+	return nil
+}
+
+func (h *realHost) openOutput(ctx context.Context, l *launch) *panel.Exit {
+	var err error
+	if l.output, err = h.Output.Open(ctx, sourceOf(l.svc, l.acct, l.login)); err != nil {
+		return hostExit(panel.StepOutput, err)
+	}
+	return nil
+}
+
+func sourceOf(svc panel.Service, acct panel.Account, who login) logs.Source {
+	return logs.Source{Service: svc.ID, Account: acct.ID, Name: svc.Name, Home: acct.Home,
+		Cred: who.cred, OwnUser: !acct.Shared}
+}
+
+func (h *realHost) makeGroup(_ context.Context, l *launch) *panel.Exit {
+	if h.tree == nil {
+		return nil
+	}
+	path, err := h.tree.Create(l.acct.Name, strconv.FormatInt(int64(l.svc.ID), 10), l.do.run)
+	if err != nil {
+		return hostExit(panel.StepCgroup, err)
+	}
+	l.ident.Cgroup = path
+	// The launcher joins by itself instead of being cloned into the group: a spare one exists before its group
+	// does, and a clone into a group is killed at once when the daemon's own group was ever cgroup.killed.
+	l.spec.Cgroups = []string{filepath.Join(path, "cgroup.procs")}
+	return nil
+}
+
+// execute stores the run with the launcher's identity and then lets the launcher become the program. Identity
+// comes first: whenever the daemon dies from here on, the next one finds the process by it, whatever it has become.
+func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaunched, *panel.Exit) {
+	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
+	if err := h.begin(ctx, l); err != nil {
+		h.spares.discard(spare)
+		return evLaunched{}, hostExit(panel.StepRecord, err)
+	}
+	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
+	h.hold(r)
+	h.spares.disown(spare.PID)
+	err := spare.Execute(&l.spec, l.output)
+	at := time.Now()
+	if err != nil {
+		h.waitFor(r)
+		return evLaunched{}, failedStart(err)
+	}
+	return evLaunched{run: l.do.run, pid: spare.PID, version: l.svc.Version, shell: l.shell, at: at}, nil
+}
+
+// begin stores that the run begins.
+func (h *realHost) begin(ctx context.Context, l *launch) error {
+	return h.Journal.BeginRun(ctx, panel.RunStart{
+		Service: l.svc.ID, Number: l.do.run, Version: l.svc.Version, Shell: l.shell,
+		Cause: l.do.cause, By: l.do.by, At: time.Now(), Identity: l.ident,
+	})
+}
+
+// notLaunched stores a run that never got a process, so that its number and its reason stand in the history.
+func (h *realHost) notLaunched(ctx context.Context, l *launch, exit *panel.Exit) *panel.Exit {
+	if err := h.begin(ctx, l); err != nil {
+		h.Log.Error("record start", "service", l.svc.ID, "err", err)
+	}
+	exit.At = time.Now()
+	return exit
+}
+
+// hostExit is a start that failed by the host's fault.
+func hostExit(step panel.Step, err error) *panel.Exit {
+	exit := &panel.Exit{Kind: panel.EndNotRun, Step: step, Detail: err.Error(), Host: true, At: time.Now()}
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		exit.Errno = int(errno)
+	}
+	return exit
+}
+
+// failedStart turns what the launcher said into the exit of the run.
+func failedStart(err error) *panel.Exit {
+	var f *launcher.Failure
+	if !errors.As(err, &f) {
+		return hostExit(panel.StepFork, err)
+	}
+	return &panel.Exit{Kind: panel.EndNotRun, Step: f.Step, Errno: f.Errno, Detail: f.Detail,
+		Host: hostsFault(f), At: time.Now()}
+}
+
+// hostsFault tells apart what a customer can mend (a missing program) from what only the host can.
+func hostsFault(f *launcher.Failure) bool {
+	switch f.Step {
+	case panel.StepCgroup, panel.StepLimits, panel.StepIdentity, panel.StepFork:
+		return true
+	}
+	switch syscall.Errno(f.Errno) {
+	case unix.EAGAIN, unix.ENOMEM, unix.ENOSPC, unix.EMFILE, unix.ENFILE, unix.EIO:
+		return true
+	}
+	return false
+}
+
+// takeOver looks what is left of a recorded run. Nothing that lives is ever started a second time: a main process
+// is recognised by its identity, and helpers that outlived it by the run's control group or marker.
+func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) event {
+	boot := evBoot{cause: panel.CauseBoot}
+	if !rec.Live {
+		return boot
+	}
+	lost := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+	if rec.PID == 0 {
+		boot.lost = lost
+		return boot
+	}
+	fd, alive, err := process.Alive(rec.Identity)
+	if err != nil {
+		h.Log.Error("look for a run", "service", svc.ID, "pid", rec.PID, "err", err)
+	}
+	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
+	if !alive {
+		lost = h.statusOf(r)
+		left, err := h.members(ctx, r)
+		if err != nil {
+			h.Log.Error("look for what is left of a run", "service", svc.ID, "err", err)
+		}
+		if len(left) == 0 {
+			h.release(r)
+			h.attach(ctx, svc, acct)
+			lost.Uptime = 0
+			boot.lost = lost
+			return boot
+		}
+	}
+	h.hold(r)
+	h.attach(ctx, svc, acct)
+	adopted := evAdopt{pid: rec.PID, startedAt: rec.At}
+	if !alive {
+		adopted.ended = lost
+	}
+	return adopted
+}
+
+// statusOf is the exit of a run whose main process ended while upkeep was away.
+func (h *realHost) statusOf(r *liveRun) *panel.Exit {
+	if r.pidfd >= 0 {
+		if status, known := process.ExitStatus(r.pidfd, r.identity.PID); known {
+			return exitOf(status)
+		}
+	}
+	return &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+}
+
+// attach opens the way of the output again.
+func (h *realHost) attach(ctx context.Context, svc panel.Service, acct panel.Account) {
+	who, err := lookUp(acct)
+	if err == nil {
+		err = h.Output.Attach(ctx, sourceOf(svc, acct, who))
+	}
+	if err != nil {
+		h.Log.Error("open output again", "service", svc.ID, "err", err)
+	}
+}

@@ -1,0 +1,150 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/cgroup"
+	"upkeep/internal/panel"
+	"upkeep/internal/process"
+)
+
+// signal sends to the main process, or to every process of the run. A process that has ended meanwhile is no
+// fault: its exit is on its way.
+func (h *realHost) signal(id panel.ServiceID, run int, sig signalKind, group bool) error {
+	r, err := h.find(id, run)
+	if err != nil {
+		return err
+	}
+	send := func(fd int) error {
+		if sig == sigHangup {
+			return process.Signal(fd, unix.SIGHUP)
+		}
+		return errors.Join(process.Signal(fd, unix.SIGTERM), process.Signal(fd, unix.SIGCONT))
+	}
+	if sig == sigTerminate && r.identity.Cgroup != "" {
+		err = cgroup.Thaw(r.identity.Cgroup)
+	}
+	if !group {
+		return errors.Join(err, ignoreGone(send(r.pidfd)))
+	}
+	members, e := h.members(context.Background(), r)
+	err = errors.Join(err, e)
+	for _, pid := range members {
+		err = errors.Join(err, ignoreGone(h.toMember(r, pid, send)))
+	}
+	return err
+}
+
+func ignoreGone(err error) error {
+	if errors.Is(err, panel.ErrGone) {
+		return nil
+	}
+	return err
+}
+
+// toMember calls send with a pidfd of a process that was a member when the pidfd was open: a PID alone could have
+// become another's.
+func (h *realHost) toMember(r *liveRun, pid int, send func(fd int) error) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err == unix.ESRCH {
+		return panel.ErrGone
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	members, err := h.members(context.Background(), r)
+	if err != nil {
+		return err
+	}
+	for _, m := range members {
+		if m == pid {
+			return send(fd)
+		}
+	}
+	return panel.ErrGone
+}
+
+// kill ends everything of the run at once.
+func (h *realHost) kill(ctx context.Context, id panel.ServiceID, run int) error {
+	r, err := h.find(id, run)
+	if err != nil {
+		return err
+	}
+	_, err = process.KillAll(ctx, r.group())
+	return err
+}
+
+// inspect lists the living processes of the run.
+func (h *realHost) inspect(ctx context.Context, id panel.ServiceID, run int, stop bool) ([]int, error) {
+	r, err := h.find(id, run)
+	if err != nil {
+		return nil, ignoreGone(err)
+	}
+	if stop {
+		// Watch first and look second, so that no change falls in between.
+		if err := h.report(r); err != nil {
+			return nil, err
+		}
+	}
+	return h.members(ctx, r)
+}
+
+// report begins to tell the engine about changes of the run's group.
+func (h *realHost) report(r *liveRun) error {
+	h.mu.Lock()
+	begun := r.stopping
+	r.stopping = true
+	h.mu.Unlock()
+	if begun || r.identity.Cgroup == "" {
+		return nil
+	}
+	return h.poll.watchGroup(r.identity.Cgroup, runKey{r.service, r.run})
+}
+
+// groupsChanged tells the engine what is left of a run that is being stopped.
+func (h *realHost) groupsChanged(key runKey) {
+	r, err := h.find(key.service, key.run)
+	if err != nil {
+		return
+	}
+	if alive, err := h.members(context.Background(), r); err == nil {
+		h.notify(key.service, evInspected{key.run, alive})
+	}
+}
+
+// lookEvery is how often runs that are being stopped are looked at where no control group tells when one becomes
+// empty.
+const lookEvery = 50 * time.Millisecond
+
+// lookAtStopping stands in for the notices of control groups.
+func (h *realHost) lookAtStopping(ctx context.Context) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for _, key := range h.stoppingRuns() {
+			h.groupsChanged(key)
+		}
+	}
+}
+
+func (h *realHost) stoppingRuns() []runKey {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var keys []runKey
+	for _, r := range h.runs {
+		if r.stopping {
+			keys = append(keys, runKey{r.service, r.run})
+		}
+	}
+	return keys
+}

@@ -1,0 +1,226 @@
+package supervisor
+
+import (
+	"time"
+
+	"upkeep/internal/panel"
+)
+
+// step is one cell of the table: what an event does in a phase.
+type step func(m *machine, e event, now time.Time) []action
+
+// table holds every pair of phase and event. A pair that cannot mean anything any more is dropped by name, not
+// by absence: a test fails on an empty cell.
+var table [phases][kinds]step
+
+func init() {
+	table = [phases][kinds]step{
+		resting: {
+			kindOn: (*machine).turnOn, kindPause: (*machine).pauseAtRest, kindRestart: (*machine).refuseRestart,
+			kindRemove: (*machine).forget, kindBoot: (*machine).boot, kindAdopt: (*machine).adopt,
+			kindLaunched: drop, kindNotLaunched: drop, kindExited: drop, kindInspected: drop, kindDeadline: drop,
+		},
+		launching: {
+			kindOn: (*machine).wantOn, kindPause: (*machine).pauseLater, kindRestart: (*machine).restartLaunching,
+			kindRemove: (*machine).removeLater, kindBoot: drop, kindAdopt: drop,
+			kindLaunched: (*machine).launched, kindNotLaunched: (*machine).notLaunched,
+			kindExited: drop, kindInspected: drop, kindDeadline: drop,
+		},
+		starting: {
+			kindOn: (*machine).wantOn, kindPause: (*machine).pauseNow, kindRestart: (*machine).restartNow,
+			kindRemove: (*machine).removeNow, kindBoot: drop, kindAdopt: drop,
+			kindLaunched: drop, kindNotLaunched: drop, kindExited: (*machine).exited,
+			kindInspected: (*machine).inspected, kindDeadline: (*machine).startPeriodOver,
+		},
+		running: {
+			kindOn: (*machine).wantOn, kindPause: (*machine).pauseNow, kindRestart: (*machine).restartNow,
+			kindRemove: (*machine).removeNow, kindBoot: drop, kindAdopt: drop,
+			kindLaunched: drop, kindNotLaunched: drop, kindExited: (*machine).exited,
+			kindInspected: (*machine).inspected, kindDeadline: (*machine).restartWaitOver,
+		},
+		waiting: {
+			kindOn: (*machine).turnOn, kindPause: (*machine).pauseAtRest, kindRestart: (*machine).restartWaiting,
+			kindRemove: (*machine).forget, kindBoot: drop, kindAdopt: drop,
+			kindLaunched: drop, kindNotLaunched: drop, kindExited: drop, kindInspected: drop,
+			kindDeadline: (*machine).retry,
+		},
+		terminating: {
+			kindOn: (*machine).turnOnAgain, kindPause: (*machine).pauseLater, kindRestart: (*machine).restartStopping,
+			kindRemove: (*machine).removeLater, kindBoot: drop, kindAdopt: drop,
+			kindLaunched: drop, kindNotLaunched: drop, kindExited: (*machine).exited,
+			kindInspected: (*machine).inspectedStopping, kindDeadline: (*machine).kill,
+		},
+		killing: {
+			kindOn: (*machine).turnOnAgain, kindPause: (*machine).pauseLater, kindRestart: (*machine).restartStopping,
+			kindRemove: (*machine).removeLater, kindBoot: drop, kindAdopt: drop,
+			kindLaunched: drop, kindNotLaunched: drop, kindExited: (*machine).exited,
+			kindInspected: (*machine).inspectedStopping, kindDeadline: (*machine).kill,
+		},
+	}
+}
+
+// drop ignores an event that means nothing in the phase.
+func drop(*machine, event, time.Time) []action { return nil }
+
+// launch begins the next run.
+func (m *machine) launch(cause panel.Cause, by panel.Actor) []action {
+	m.phase, m.goal, m.deadline = launching, goalNext, time.Time{}
+	m.run++
+	m.pid, m.ended, m.strayed, m.leftOver, m.startedAt = 0, nil, false, nil, time.Time{}
+	m.pace.NextTry, m.askedUntil = time.Time{}, time.Time{}
+	return []action{doLaunch{run: m.run, cause: cause, by: by}}
+}
+
+// boot decides what to do with a service of which nothing lives.
+func (m *machine) boot(e event, now time.Time) []action {
+	ev := e.(evBoot)
+	if ev.lost != nil {
+		return m.over(*ev.lost, now)
+	}
+	if m.wanted != panel.WantedOn {
+		return nil
+	}
+	if m.pace.NextTry.After(now) {
+		m.phase, m.deadline = waiting, m.pace.NextTry
+		return nil
+	}
+	return m.launch(ev.cause, ev.by)
+}
+
+// adopt continues with a run that outlived the upkeep before.
+func (m *machine) adopt(e event, now time.Time) []action {
+	ev := e.(evAdopt)
+	m.phase, m.pid, m.startedAt = running, ev.pid, ev.startedAt
+	actions := []action{doRecord{panel.Event{Kind: panel.EventAdopted, Run: m.run, PID: m.pid, At: now}}}
+	switch {
+	case ev.ended != nil:
+		actions = append(actions, m.exited(evExited{m.run, *ev.ended}, now)...)
+	case m.wanted != panel.WantedOn:
+		actions = append(actions, m.terminate(goalRest, now)...)
+	}
+	return actions
+}
+
+// launched: the program was executed. What people asked meanwhile is done now.
+func (m *machine) launched(e event, now time.Time) []action {
+	ev := e.(evLaunched)
+	m.phase, m.pid, m.shell, m.version, m.startedAt = starting, ev.pid, ev.shell, ev.version, ev.at
+	m.hostTries = 0
+	m.deadline = ev.at.Add(m.policy.StartPeriod)
+	if m.restart != nil {
+		m.restart.after = ev.at.Sub(m.restart.at)
+	}
+	actions := []action{doRecord{panel.Event{Kind: panel.EventStarted, Run: m.run, PID: m.pid, At: ev.at}}}
+	if m.goal != goalNext {
+		actions = append(actions, m.terminate(m.goal, now)...)
+	}
+	return actions
+}
+
+// notLaunched: no program was executed, so nothing is left to stop.
+func (m *machine) notLaunched(e event, now time.Time) []action {
+	return m.over(e.(evNotLaunched).exit, now)
+}
+
+// startPeriodOver: the program stayed; from now on it runs.
+func (m *machine) startPeriodOver(_ event, now time.Time) []action {
+	if m.ended != nil {
+		return m.inspectAgain(now)
+	}
+	var actions []action
+	if !m.deadline.IsZero() && !now.Before(m.deadline) {
+		m.phase, m.deadline = running, time.Time{}
+		if m.restart != nil && (m.restart.started || m.restart.oldRun != m.run) {
+			actions = m.answer(m.success(), nil)
+		}
+	}
+	return append(actions, m.restartWaitOver(nil, now)...)
+}
+
+// success is the word for a restart that led to the run that lives.
+func (m *machine) success() panel.RestartResult {
+	if m.restart.started {
+		return panel.Started
+	}
+	return panel.Replaced
+}
+
+// restartWaitOver: the process is still there after SIGHUP.
+func (m *machine) restartWaitOver(_ event, now time.Time) []action {
+	if m.ended != nil {
+		return m.inspectAgain(now)
+	}
+	if !m.watchesHangup() || now.Before(m.restart.at.Add(m.policy.RestartWait)) {
+		return nil
+	}
+	m.restart.after = now.Sub(m.restart.at)
+	return m.answer(panel.Reloaded, nil)
+}
+
+// answer ends the request to restart, if there is one.
+func (m *machine) answer(result panel.RestartResult, exit *panel.Exit) []action {
+	r := m.restart
+	if r == nil {
+		return nil
+	}
+	m.restart = nil
+	out := panel.RestartOutcome{Result: result, Hard: r.hard, OldPID: r.oldPID, PID: m.pid, Run: m.run,
+		After: r.after, Exit: exit}
+	if result == panel.Failed || result == panel.Superseded {
+		out.PID = 0
+	}
+	return []action{doOutcome{out, r.by}}
+}
+
+// retry: the delay after a failure is over.
+func (m *machine) retry(event, time.Time) []action {
+	return m.launch(panel.CauseExit, panel.Actor{})
+}
+
+// exited: the main process ended. Nothing else happens before it is known what is left of the run.
+func (m *machine) exited(e event, now time.Time) []action {
+	exit := e.(evExited).exit
+	if m.ended != nil {
+		return nil
+	}
+	m.ended = &exit
+	if m.phase == terminating || m.phase == killing {
+		return []action{doInspect{run: m.run, stop: true}}
+	}
+	return m.inspectAgain(now)
+}
+
+// inspectAgain asks what is left of a run whose main process ended by itself, and will ask again should the
+// answer stay away.
+func (m *machine) inspectAgain(now time.Time) []action {
+	m.deadline = now.Add(lookAgain)
+	return []action{doInspect{run: m.run}}
+}
+
+// inspected: what is left of a run whose main process ended.
+func (m *machine) inspected(e event, now time.Time) []action {
+	if m.ended == nil {
+		return nil
+	}
+	if len(e.(evInspected).alive) == 0 {
+		return m.over(m.completed(), now)
+	}
+	m.strayed = !m.wasAsked(m.ended.At)
+	next := goalNext
+	if !m.strayed {
+		next = goalLaunch
+	}
+	return m.terminate(next, now)
+}
+
+// inspectedStopping: what is left of a run that is being stopped.
+func (m *machine) inspectedStopping(e event, now time.Time) []action {
+	alive := e.(evInspected).alive
+	if m.phase == killing {
+		m.leftOver = alive
+	}
+	if len(alive) > 0 || m.ended == nil {
+		return nil
+	}
+	return m.over(m.completed(), now)
+}

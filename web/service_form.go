@@ -1,0 +1,285 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"upkeep/internal/panel"
+	"upkeep/templates"
+)
+
+// formControl is what the form of a service does. Both Create and Edit return a *panel.ValidationError for fields
+// that are wrong; a port of -1 stands for text that is no number, and is wrong too.
+type formControl interface {
+	Create(ctx context.Context, a panel.Account, def panel.Definition, paused bool, by panel.Actor) (panel.Service, error)
+	// Edit returns panel.ErrConflict when the stored version is another one.
+	Edit(ctx context.Context, a panel.Account, name string, def panel.Definition, paused bool, version int,
+		by panel.Actor) (panel.Service, error)
+	Restart(ctx context.Context, a panel.Account, name string, hard bool, by panel.Actor) (panel.RestartOutcome, error)
+	Warnings(ctx context.Context, a panel.Account, def panel.Definition) ([]panel.Finding, error)
+	// FreePort returns 0 when every port is taken.
+	FreePort(ctx context.Context) (int, error)
+}
+
+type serviceFormHandlers struct {
+	*pages
+	look    *looker
+	control formControl
+}
+
+// noNumber is the port of a form whose port is no number.
+const noNumber = -1
+
+func (h *serviceFormHandlers) new(c echo.Context) error {
+	return h.ask(c, http.StatusOK, templates.ServiceForm{})
+}
+
+func (h *serviceFormHandlers) create(c echo.Context) error {
+	typed, form, err := readServiceForm(c)
+	if err != nil {
+		return err
+	}
+	ctx := c.Request().Context()
+	svc, err := panel.Service{}, typed.flaws()
+	if err == nil {
+		svc, err = h.control.Create(ctx, account(c), definition(form), form.Paused, actor(c))
+	}
+	if err != nil {
+		return h.wrong(c, form, err)
+	}
+	f := templates.Flash{Kind: "ok", Text: "Created " + svc.Name + "."}
+	if form.Paused {
+		f.Detail = "It is paused: resume it when it should run."
+	}
+	return h.flash(c, servicePath(account(c), svc.Name), f)
+}
+
+func (h *serviceFormHandlers) edit(c echo.Context) error {
+	svc, err := h.look.named(c)
+	if err != nil {
+		return err
+	}
+	form := formOf(svc)
+	form.Warnings = h.warnings(c, svc.Definition)
+	return h.ask(c, http.StatusOK, form)
+}
+
+func (h *serviceFormHandlers) update(c echo.Context) error {
+	svc, err := h.look.named(c)
+	if err != nil {
+		return err
+	}
+	typed, form, err := readServiceForm(c)
+	if err != nil {
+		return err
+	}
+	form.Existing = svc.Name
+	if form.Version == 0 {
+		form.Version = svc.Version // a program that posts without having read the form
+	}
+	if err := typed.flaws(); err != nil {
+		return h.wrong(c, form, err)
+	}
+	ctx := c.Request().Context()
+	saved, err := h.control.Edit(ctx, account(c), svc.Name, definition(form), form.Paused, form.Version, actor(c))
+	if errors.Is(err, panel.ErrConflict) {
+		return h.overtaken(c, form)
+	}
+	if err != nil {
+		return h.wrong(c, form, err)
+	}
+	return h.saved(c, saved, typed.get("then") == "restart")
+}
+
+// saved goes to the service's page and says what the edit means for the run that lives, after restarting it when
+// that was asked for.
+func (h *serviceFormHandlers) saved(c echo.Context, svc panel.Service, restart bool) error {
+	a, ctx := account(c), c.Request().Context()
+	if restart && svc.Wanted == panel.WantedOn {
+		outcome, err := h.control.Restart(ctx, a, svc.Name, false, actor(c))
+		f := restartFlash(a, svc.Name, outcome)
+		if err != nil {
+			if f, err = refusedFlash(svc.Name, err); err != nil {
+				return err
+			}
+		}
+		f.Text = "Saved. " + f.Text
+		return h.flash(c, servicePath(a, svc.Name), f)
+	}
+	row, err := h.look.withStatus(ctx, a, []panel.Service{svc})
+	if err != nil {
+		return err
+	}
+	return h.flash(c, servicePath(a, svc.Name), savedFlash(a, svc, row[0].Status))
+}
+
+// overtaken shows the form again when somebody else saved another version meanwhile.
+func (h *serviceFormHandlers) overtaken(c echo.Context, form templates.ServiceForm) error {
+	svc, err := h.look.named(c)
+	if err != nil {
+		return err
+	}
+	form.Version = svc.Version
+	form.Errors = map[string]string{"": "This service was changed by somebody else since you opened the form. " +
+		"What you typed is still here and was not saved; saving it now replaces their change."}
+	return h.ask(c, http.StatusConflict, form)
+}
+
+// wrong shows the form again with what was typed and what is wrong with it. An error about anything else comes
+// back.
+func (h *serviceFormHandlers) wrong(c echo.Context, form templates.ServiceForm, err error) error {
+	var invalid *panel.ValidationError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	form.Errors = map[string]string{}
+	for field, message := range invalid.Fields {
+		form.Errors[field] = message
+	}
+	if definition(form).Port == noNumber {
+		form.Errors["port"] = fmt.Sprintf("The port must be a number from %d to %d, or empty for none.",
+			panel.MinPort, panel.MaxPort)
+	}
+	shorten(&form)
+	form.Warnings = h.warnings(c, definition(form))
+	return h.ask(c, http.StatusUnprocessableEntity, form)
+}
+
+// ask sends the form.
+func (h *serviceFormHandlers) ask(c echo.Context, code int, form templates.ServiceForm) error {
+	ctx := c.Request().Context()
+	var err error
+	if form.FreePort, err = h.control.FreePort(ctx); err != nil {
+		return err
+	}
+	form.Home = account(c).Home
+	title := "New service"
+	if form.Existing != "" {
+		title = form.Existing + " – Edit"
+		if form.Running, err = h.running(ctx, account(c), form.Existing); err != nil {
+			return err
+		}
+	}
+	if len(form.Errors) > 0 {
+		title = "Error: " + title
+	}
+	return h.render(c, code, templates.ServiceFormPage(h.page(c, title, "services"), form))
+}
+
+func (h *serviceFormHandlers) running(ctx context.Context, a panel.Account, name string) (bool, error) {
+	svc, err := h.look.byName(ctx, a, name)
+	if err != nil {
+		return false, err
+	}
+	rows, err := h.look.withStatus(ctx, a, []panel.Service{svc})
+	if err != nil {
+		return false, err
+	}
+	return rows[0].Status.PID != 0, nil
+}
+
+// warnings about a definition help, so the form does without them rather than fail.
+func (h *serviceFormHandlers) warnings(c echo.Context, def panel.Definition) []panel.Finding {
+	if def.Command == "" {
+		return nil
+	}
+	found, err := h.control.Warnings(c.Request().Context(), account(c), def)
+	if err != nil {
+		h.log.Warn("warnings about a definition are not known", "err", err)
+	}
+	return found
+}
+
+// readServiceForm returns what was posted, as it is and as the form shows it again.
+func readServiceForm(c echo.Context) (form, templates.ServiceForm, error) {
+	f, err := readForm(c)
+	if err != nil {
+		return nil, templates.ServiceForm{}, err
+	}
+	version, err := strconv.Atoi(f.get("version"))
+	if err != nil {
+		version = 0
+	}
+	paused := f.get("paused")
+	return f, templates.ServiceForm{
+		Name: f.get("name"), Command: f.get("command"), Directory: f.get("directory"),
+		Environment: f.get("environment"), Port: f.get("port"), Annotation: f.get("annotation"),
+		Paused:  paused != "" && paused != "0" && paused != "false" && paused != "off",
+		Version: version,
+	}, nil
+}
+
+// serviceFields are the fields of the form that a person types, with their names on the page and their limits.
+var serviceFields = []struct {
+	field, label string
+	maxBytes     int
+	value        func(*templates.ServiceForm) *string
+}{
+	{"name", "name", panel.MaxNameBytes, func(f *templates.ServiceForm) *string { return &f.Name }},
+	{"command", "command", panel.MaxCommandBytes, func(f *templates.ServiceForm) *string { return &f.Command }},
+	{"directory", "working directory", panel.MaxDirectoryBytes,
+		func(f *templates.ServiceForm) *string { return &f.Directory }},
+	{"environment", "environment", panel.MaxEnvironmentBytes,
+		func(f *templates.ServiceForm) *string { return &f.Environment }},
+	{"port", "port", 20, func(f *templates.ServiceForm) *string { return &f.Port }},
+	{"annotation", "annotation", panel.MaxAnnotationRunes * utf8.UTFMax,
+		func(f *templates.ServiceForm) *string { return &f.Annotation }},
+}
+
+// flaws says which fields hold what no keyboard types. Such text must not even reach a message.
+func (f form) flaws() error {
+	var wrong panel.ValidationError
+	for _, name := range f.flawed() {
+		wrong.Set(name, "This holds a NUL byte, or bytes that are not UTF-8 text. Type it again.")
+	}
+	return wrong.Err()
+}
+
+// shorten cuts fields that are far too long: nobody typed them, and the page would carry them back and forth.
+// Fields that are merely too long stay whole, to be shortened by whoever typed them.
+func shorten(form *templates.ServiceForm) {
+	for _, s := range serviceFields {
+		value := s.value(form)
+		*value = strings.ReplaceAll(strings.ToValidUTF8(*value, "\ufffd"), "\x00", "\ufffd")
+		if n := len(*value); n > 2*s.maxBytes {
+			*value = clip(*value, s.maxBytes)
+			form.Errors[s.field] = fmt.Sprintf(
+				"The %s is %d bytes long; at most %d are possible. Only its beginning was kept.", s.label, n, s.maxBytes)
+		}
+	}
+}
+
+// definition is what the form asks for.
+func definition(f templates.ServiceForm) panel.Definition {
+	def := panel.Definition{
+		Name: f.Name, Command: f.Command, Directory: f.Directory, Environment: f.Environment, Annotation: f.Annotation,
+	}
+	if text := strings.TrimSpace(f.Port); text != "" {
+		port, err := strconv.Atoi(text)
+		if err != nil || port == 0 {
+			port = noNumber
+		}
+		def.Port = port
+	}
+	return def
+}
+
+// formOf is the form for a service as it is stored.
+func formOf(svc panel.Service) templates.ServiceForm {
+	f := templates.ServiceForm{
+		Name: svc.Name, Command: svc.Command, Directory: svc.Directory, Environment: svc.Environment,
+		Annotation: svc.Annotation, Paused: svc.Wanted == panel.WantedPaused,
+		Version: svc.Version, Existing: svc.Name,
+	}
+	if svc.Port != 0 {
+		f.Port = strconv.Itoa(svc.Port)
+	}
+	return f
+}
