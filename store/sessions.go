@@ -17,8 +17,8 @@ func scanSession(r row) (panel.Session, error) {
 	return x, err
 }
 
-// SaveSession stores x, replacing what was stored under its ID. A session that was deleted stays deleted: saving
-// it again, as a request may do that was under way meanwhile, changes nothing and is no error.
+// SaveSession stores x, replacing what was stored under its ID. A session that was deleted stays deleted when it is
+// saved again, as a request may do that was under way meanwhile; that is no error.
 func (s *Store) SaveSession(ctx context.Context, x panel.Session) error {
 	data := append([]byte{}, x.Data...) // never nil, which would be NULL
 	_, err := s.writer.ExecContext(ctx, `
@@ -26,8 +26,7 @@ func (s *Store) SaveSession(ctx context.Context, x panel.Session) error {
 		VALUES (?, NULLIF(?, 0), ?, ?, ?, ?, 0)
 		ON CONFLICT (id_hash) DO UPDATE SET user_id = excluded.user_id, data = excluded.data,
 			created_at_ms = excluded.created_at_ms, last_seen_at_ms = excluded.last_seen_at_ms,
-			expires_at_ms = excluded.expires_at_ms
-		WHERE deleted = 0`,
+			expires_at_ms = excluded.expires_at_ms`, // deleted stays as it is
 		x.IDHash, x.User, data, millis(x.CreatedAt), millis(x.LastSeenAt), millis(x.ExpiresAt))
 	if err != nil {
 		return fmt.Errorf("save session of user %d: %w", x.User, translate(err))

@@ -136,8 +136,8 @@ func (s *pages) sendError(c echo.Context, a answer) error {
 	case stranger:
 		return s.sendToSignIn(c)
 	}
-	p := s.page(c, "Error: "+a.title, "")
-	return s.render(c, a.code, templates.ErrorPage(p, templates.ErrorView{Code: a.code, Title: a.title, Message: a.message}))
+	v := templates.ErrorView{Code: a.code, Title: a.title, Message: a.message}
+	return s.render(c, a.code, templates.ErrorPage(s.page(c, a.title, ""), v))
 }
 
 // hidden reports whether a stranger is asked to sign in instead: what exists here is not for them to know.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -59,6 +60,9 @@ func (s *pages) page(c echo.Context, title, section string) templates.Page {
 		Path:    c.Request().URL.RequestURI(),
 		Now:     s.now(),
 	}
+	if c.Request().Method != http.MethodGet {
+		p.Path = localPath(referringPath(c)) // the answer to a form is no page to come back to; the form was
+	}
 	if a, ok := c.Get(accountKey).(panel.Account); ok {
 		p.Account = a.Name
 		p.Host = "services-" + a.Name + "." + s.domain
@@ -84,7 +88,9 @@ func (s *pages) arrive(c echo.Context, title, section string) (templates.Page, e
 // error page.
 func (s *pages) render(c echo.Context, code int, component templ.Component) error {
 	var b bytes.Buffer
-	if err := component.Render(c.Request().Context(), &b); err != nil {
+	// The time limit of the handler is over when its error page is rendered.
+	ctx := context.WithoutCancel(c.Request().Context())
+	if err := component.Render(ctx, &b); err != nil {
 		return err
 	}
 	return c.HTMLBlob(code, b.Bytes())

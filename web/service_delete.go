@@ -71,15 +71,11 @@ func (h *serviceDeleteHandlers) ask(c echo.Context, code int, svc panel.Service,
 	if err != nil {
 		return err
 	}
-	title := "Delete " + svc.Name
-	if wrong != "" {
-		title = "Error: " + title
-	}
 	v := templates.DeleteView{
 		Service: svc, Status: rows[0].Status, LogPath: logPath(a, svc.Name, h.extract(ctx, a, svc).Path),
 		Typed: typed, Error: wrong,
 	}
-	return h.render(c, code, templates.DeletePage(h.page(c, title, "services"), v))
+	return h.render(c, code, templates.DeletePage(h.page(c, "Delete "+svc.Name, "services"), v))
 }
 
 // extract is asked for the path of the log only; without it the page names the place where logs belong.

@@ -167,9 +167,6 @@ func (h *serviceFormHandlers) ask(c echo.Context, code int, form templates.Servi
 			return err
 		}
 	}
-	if len(form.Errors) > 0 {
-		title = "Error: " + title
-	}
 	return h.render(c, code, templates.ServiceFormPage(h.page(c, title, "services"), form))
 }
 

@@ -115,7 +115,7 @@ func (h *signInHandlers) signIn(c echo.Context) error {
 // again shows the form once more, with what is wrong and the address that was typed.
 func (h *signInHandlers) again(c echo.Context, code int, v templates.SignInView, message string) error {
 	v.Error = message
-	return h.render(c, code, templates.SignInPage(h.page(c, "Error: Sign in", ""), v))
+	return h.render(c, code, templates.SignInPage(h.page(c, "Sign in", ""), v))
 }
 
 func personKey(email string) string { return strings.ToLower(email) }

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"upkeep/internal/htmltest"
 	"upkeep/internal/panel"
 	"upkeep/internal/password"
+	"upkeep/internal/token"
 	"upkeep/store"
 )
 
@@ -60,8 +62,21 @@ func newSite(t testing.TB) *site {
 	return s
 }
 
+// newLoggedSite is a site whose log can be read.
+func newLoggedSite(t testing.TB, log io.Writer) *site {
+	t.Helper()
+	s := newSiteWith(t, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), slog.New(slog.NewTextHandler(log, nil)))
+	s.Client = htmltest.New(t, s.server.Handler())
+	return s
+}
+
 // newBareSite is a site without a browser, for tests that speak to the handler themselves.
 func newBareSite(t testing.TB, now time.Time) *site {
+	t.Helper()
+	return newSiteWith(t, now, slog.New(slog.DiscardHandler))
+}
+
+func newSiteWith(t testing.TB, now time.Time, log *slog.Logger) *site {
 	t.Helper()
 	db, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "upkeep.db"))
 	if err != nil {
@@ -77,7 +92,7 @@ func newBareSite(t testing.TB, now time.Time) *site {
 	s.fill()
 	s.server, err = New(Config{
 		Store: db, Control: s.engine, Status: s.engine, Observe: s.engine, Logs: s.engine,
-		Domain: "example.net", Version: "1.2.3", Logger: slog.New(slog.DiscardHandler), Clock: s.clock.Now,
+		Domain: "example.net", Version: "1.2.3", Logger: log, Clock: s.clock.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -137,6 +152,16 @@ func (s *site) newServiceOf(a panel.Account, def panel.Definition) panel.Service
 	}
 	s.engine.set(svc.ID, panel.Status{State: panel.Paused, Since: s.clock.Now()})
 	return svc
+}
+
+// newLink makes a first sign-in link and returns its secret.
+func (s *site) newLink(u panel.User, life time.Duration) string {
+	s.t.Helper()
+	secret, hash := token.New()
+	if err := s.store.CreateLink(context.Background(), u.ID, hash, s.clock.Now().Add(life)); err != nil {
+		s.t.Fatal(err)
+	}
+	return secret
 }
 
 // run gives a service a live run.

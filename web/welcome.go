@@ -50,12 +50,8 @@ func (h *welcomeHandlers) user(c echo.Context) (panel.User, error) {
 }
 
 func (h *welcomeHandlers) ask(c echo.Context, code int, user panel.User, wrong string) error {
-	title := "Welcome"
-	if wrong != "" {
-		title = "Error: " + title
-	}
 	v := templates.WelcomeView{Email: user.Email, Token: c.Param("token"), Error: wrong}
-	return h.render(c, code, templates.WelcomePage(h.page(c, title, ""), v))
+	return h.render(c, code, templates.WelcomePage(h.page(c, "Welcome", ""), v))
 }
 
 // spent says that a link does not work any more, and what to do.
@@ -65,7 +61,7 @@ func (h *welcomeHandlers) spent(c echo.Context) error {
 		Message: "A sign-in link works once and for a limited time, and a newer one replaces it. " +
 			"Sign in with your password if you have chosen one, or ask for a new link.",
 	}
-	return h.render(c, v.Code, templates.ErrorPage(h.page(c, "Error: "+v.Title, ""), v))
+	return h.render(c, v.Code, templates.ErrorPage(h.page(c, v.Title, ""), v))
 }
 
 // choose sets the password, uses the link up and signs the person in.

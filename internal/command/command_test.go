@@ -73,6 +73,10 @@ func TestPlainCommands(t *testing.T) {
 
 func TestShellCommands(t *testing.T) {
 	tests := map[string][]string{
+		"a $'b'":                        {"a quote behind $ ($'b')"},
+		`a \\$'b'`:                      {`a quote behind $ (\\$'b')`},
+		`a x$"b"`:                       {`a quote behind $ (x$"b")`},
+		`a \$'b'`:                       nil,
 		"a | b":                         {"a pipe"},
 		"a && b":                        {"&&"},
 		"a || b":                        {"||"},

@@ -78,7 +78,7 @@ func (l *featureList) redirect(r *syntax.Redirect) {
 	switch r.Op {
 	case syntax.Hdoc, syntax.DashHdoc:
 		l.add("a here-document")
-	case syntax.RdrOut, syntax.AppOut, syntax.ClbOut:
+	case syntax.RdrOut, syntax.AppOut, syntax.RdrClob:
 		l.add("a redirection to %s", short(source(l.src, r.Word)))
 	case syntax.RdrIn:
 		l.add("a redirection from %s", short(source(l.src, r.Word)))
@@ -119,6 +119,19 @@ func (l *featureList) word(w *syntax.Word) {
 	if plain, ok := wordOf(l.src, w); ok && plain.pattern() {
 		l.add("a file name pattern (%s)", short(source(l.src, w)))
 	}
+	for i := range w.Parts {
+		if quoted(w.Parts[i]) && dollarBefore(w.Parts[:i]) {
+			l.add("a quote behind $ (%s)", short(source(l.src, w)))
+		}
+	}
+}
+
+func quoted(part syntax.WordPart) bool {
+	switch part.(type) {
+	case *syntax.SglQuoted, *syntax.DblQuoted:
+		return true
+	}
+	return false
 }
 
 // otherHome reports whether a literal begins with the ~name of a user.

@@ -32,13 +32,13 @@ func wordOf(src string, w *syntax.Word) (out word, ok bool) {
 			}
 			out = append(out, unquoted(text)...)
 		case *syntax.SglQuoted:
-			if part.Dollar {
+			if part.Dollar || dollarBefore(w.Parts[:i]) {
 				return nil, false
 			}
 			out = append(out, piece{text: part.Value, quoted: true})
 		case *syntax.DblQuoted:
 			inner, ok := doubleQuoted(src, part)
-			if !ok {
+			if !ok || dollarBefore(w.Parts[:i]) {
 				return nil, false
 			}
 			out = append(out, inner...)
@@ -52,6 +52,21 @@ func wordOf(src string, w *syntax.Word) (out word, ok bool) {
 		}
 	}
 	return out, true
+}
+
+// dollarBefore reports whether a quote follows a $. Shells differ in whether $'…' and $"…" are something special,
+// so that the shell of the system decides.
+func dollarBefore(before []syntax.WordPart) bool {
+	if len(before) == 0 {
+		return false
+	}
+	lit, ok := before[len(before)-1].(*syntax.Lit)
+	if !ok {
+		return false
+	}
+	pieces := unquoted(lit.Value)
+	last := pieces[len(pieces)-1]
+	return !last.quoted && strings.HasSuffix(last.text, "$")
 }
 
 // homeTilde reports whether a word's first literal begins with a ~ that stands for the home: ~ alone, or ~/.

@@ -21,7 +21,7 @@ func foregroundFindings(cmd *command.Command) []panel.Finding {
 		return f
 	}
 	for _, rule := range daemons {
-		if slices.Contains(rule.names, canonical(n.words[0])) {
+		if rule.concerns(n) {
 			return rule.apply(cmd, n)
 		}
 	}
@@ -54,10 +54,13 @@ type daemon struct {
 	instead    string // what to do where neither removing nor adding a word is the cure
 }
 
+func (d daemon) concerns(n named) bool {
+	return slices.Contains(d.names, canonical(n.words[0])) &&
+		(d.sub == "" || len(n.words) > 1 && n.words[1] == d.sub)
+}
+
 func (d daemon) apply(cmd *command.Command, n named) []panel.Finding {
 	switch {
-	case d.sub != "" && (len(n.words) < 2 || n.words[1] != d.sub):
-		return nil
 	case n.any(d.stays), n.any(d.configured):
 		return nil
 	case len(d.leaves) == 0:
@@ -122,7 +125,11 @@ func nginx(cmd *command.Command, n named) []panel.Finding {
 		return nil
 	}
 	text := fmt.Sprintf("`%s` leaves the foreground", n.words[0])
-	return daemonFinding(text, "Add `-g 'daemon off;'`.", cmd.With("-g 'daemon off;'"))
+	fix := cmd.With("-g 'daemon off;'")
+	if n.any([]string{"-g"}) { // nginx does not accept a directive twice, so the one that is there has to change
+		fix = ""
+	}
+	return daemonFinding(text, "Add `daemon off;` with -g.", fix)
 }
 
 // containerFlags are options of "docker run" without a value; every other one takes the next word.

@@ -64,7 +64,7 @@ var daemons = []daemon{
 	{names: []string{"murmurd", "mumble-server"}, stays: or("-fg", "-supw", "-readsupw", "-disablesu"), add: "-fg"},
 	{names: []string{"ngircd"}, stays: or("-n", "--nodaemon", "-t", "--configtest", "-V"), add: "-n"},
 	{names: []string{"hypnotoad"}, stays: or("-f", "--foreground", "-s", "--stop", "-t", "--test"), add: "-f"},
-	{names: []string{"twistd"}, stays: or("-n", "--nodaemon", "-b", "--debug", "-no", "-on"), instead: "Write `twistd -n`."},
+	{names: []string{"twistd"}, stays: or("-n", "--nodaemon", "-b", "--debug", "-no", "-ny", "-noy"), instead: "Write `twistd -n`."},
 	{names: []string{"spawn-fcgi"}, stays: or("-n", "-v"), instead: "Write `spawn-fcgi -n`."},
 	{names: []string{"slapd"}, configured: []string{"-d"}, stays: or("-V", "-VV", "-T"), add: "-d 0"},
 	{names: []string{"named"}, stays: or("-f", "-g", "-v", "-V"), add: "-f"},

@@ -143,6 +143,15 @@ func TestBuild(t *testing.T) {
 	}
 }
 
+func TestValue(t *testing.T) {
+	env := []string{"AB=1", "A=x=y", "EMPTY="}
+	for name, want := range map[string]string{"A": "x=y", "AB": "1", "EMPTY": "", "B": ""} {
+		if got := Value(env, name); got != want {
+			t.Errorf("Value of %s = %q; want %q", name, got, want)
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{"A=1", "export A='x\ny' # c", "A=\"\\n$B\"\r\nB", "\ufeff=1", "A='", "A=\x00\xff", "A = b # c\nA=2"} {
 		f.Add(text)

@@ -40,13 +40,21 @@ func joinArguments(text []byte) string {
 	return strings.Join(arguments, " ")
 }
 
-// quote writes an argument so that a shell would read it back, with escapes for what is not printable.
+// quote writes an argument so that a shell would read it back, with escapes for what is not printable. Usual options
+// such as --port=8300 stay as they are; syntax.Quote would put all that could be an assignment in quotes.
 func quote(argument string) string {
+	if argument != "" && strings.IndexFunc(argument, special) < 0 {
+		return argument
+	}
 	quoted, err := syntax.Quote(argument, syntax.LangBash)
 	if err != nil { // only for NUL, which cannot be there
 		return printable(argument)
 	}
 	return printable(quoted)
+}
+
+func special(r rune) bool {
+	return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_./:=,@%+", r)
 }
 
 // printable replaces what does not belong into a line of text: broken UTF-8 and control characters.

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"upkeep/internal/cgroup"
 	"upkeep/internal/panel"
@@ -25,7 +26,8 @@ type actor struct {
 	tb     testing.TB
 	group  Group
 	stdin  io.WriteCloser
-	stdout *bufio.Reader
+	pipe   *os.File
+	stdout *bufio.Reader // of pipe
 }
 
 // rung says how the processes of a run are found.
@@ -68,17 +70,19 @@ func (a *actor) launch() {
 	a.tb.Helper()
 	stdin, err := a.StdinPipe()
 	check(a.tb, err)
-	stdout, err := a.StdoutPipe()
+	read, write, err := os.Pipe()
 	check(a.tb, err)
-	a.Stderr = os.Stderr
+	a.Stdout, a.Stderr = write, os.Stderr
 	check(a.tb, a.Start())
-	a.stdin, a.stdout = stdin, bufio.NewReader(stdout)
+	write.Close()
+	a.stdin, a.pipe, a.stdout = stdin, read, bufio.NewReader(read)
 	a.tb.Cleanup(a.end)
 }
 
 // end kills what is left and waits until it is gone.
 func (a *actor) end() {
 	a.stdin.Close()
+	a.pipe.Close()
 	if left, err := KillAll(context.Background(), a.group); len(left) > 0 || err != nil {
 		a.tb.Errorf("processes of the test are left: %v, %v", left, err)
 	}
@@ -88,6 +92,7 @@ func (a *actor) end() {
 
 func (a *actor) line() string {
 	a.tb.Helper()
+	check(a.tb, a.pipe.SetReadDeadline(time.Now().Add(20*time.Second)))
 	line, err := a.stdout.ReadString('\n')
 	check(a.tb, err)
 	return strings.TrimSuffix(line, "\n")

@@ -50,7 +50,7 @@ func init() {
 		"stray": func([]string) { tell(os.Getpid()); wait(start("leave")); linger() },
 		"leave": func([]string) { start("tree", "0") },
 		// The main process ends, another of its session stays.
-		"desert": func([]string) { plant("1") },
+		"desert": func([]string) { plant("2") },
 		// Starts others, in sessions of their own, as fast as it can.
 		"hydra":       func([]string) { tell("ready"); spawnOn(300); linger() },
 		"listen":      listen,

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"time"
 
@@ -43,7 +42,7 @@ var errStat = errors.New("unexpected format of a stat file")
 
 // readStat returns panel.ErrGone when the process is not there or hides.
 func readStat(pid int) (stat, error) {
-	text, err := os.ReadFile(procPath(pid, "stat"))
+	text, err := readHead(procPath(pid, "stat"), maxStatBytes)
 	if err != nil {
 		return stat{}, fmt.Errorf("stat of process %d: %w", pid, goneOr(err))
 	}

@@ -160,6 +160,10 @@ func (m *machine) shutDown(now time.Time) []action {
 		m.phase, m.deadline = resting, time.Time{}
 	case starting, running:
 		actions = append(actions, m.terminate(goalRest, now)...)
+	case launching, terminating, killing:
+		if m.goal != goalForget {
+			m.goal = goalRest
+		}
 	}
 	return actions
 }

@@ -1,0 +1,665 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"upkeep/internal/panel"
+)
+
+// epoch is when every test begins.
+var epoch = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
+
+func sameDelay(d time.Duration) time.Duration { return d }
+
+// at returns a machine that stands in the given phase, as run 7 where that makes sense.
+func at(p phase) *machine {
+	m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedOn, epoch)
+	m.phase, m.run, m.pid, m.startedAt = p, 7, 4242, epoch
+	switch p {
+	case resting:
+		m.wanted, m.pid = panel.WantedPaused, 0
+	case launching:
+		m.pid, m.startedAt = 0, time.Time{}
+	case waiting:
+		m.pid, m.deadline = 0, epoch.Add(4*time.Second)
+		m.pace.NextTry = m.deadline
+	case starting:
+		m.deadline = epoch.Add(time.Second)
+	case terminating, killing:
+		m.deadline = epoch.Add(10 * time.Second)
+	}
+	return m
+}
+
+func exitedWith(code int, at time.Time) evExited {
+	return evExited{7, panel.Exit{Kind: panel.EndExited, Code: code, At: at}}
+}
+
+// words writes actions down, one word each, so that a table can compare them.
+func words(actions []action) []string {
+	var out []string
+	for _, a := range actions {
+		switch a := a.(type) {
+		case doLaunch:
+			out = append(out, fmt.Sprintf("launch %d %s", a.run, a.cause))
+		case doSignal:
+			name := map[signalKind]string{sigHangup: "HUP", sigTerminate: "TERM"}[a.sig]
+			if a.group {
+				name += " group"
+			}
+			out = append(out, name)
+		case doKill:
+			out = append(out, "kill")
+		case doInspect:
+			out = append(out, "inspect")
+		case doEnd:
+			out = append(out, "end "+string(a.exit.Kind))
+		case doWanted:
+			out = append(out, "want "+string(a.wanted)+" "+string(a.event.Kind))
+		case doRecord:
+			out = append(out, "record "+string(a.event.Kind))
+		case doOutcome:
+			out = append(out, "outcome "+string(a.outcome.Result))
+		case doRefuse:
+			out = append(out, "refuse "+a.err.Error())
+		case doForget:
+			out = append(out, "forget")
+		}
+	}
+	return out
+}
+
+var phaseNames = [phases]string{"resting", "launching", "starting", "running", "waiting", "terminating", "killing"}
+
+// TestEveryPair holds every pair of phase and event against what has to happen.
+func TestEveryPair(t *testing.T) {
+	person := panel.Actor{Kind: panel.ActorPerson, User: 1, Name: "ann@example.org"}
+	type want struct {
+		phase   phase
+		actions []string
+	}
+	none := func(p phase) want { return want{phase: p} }
+	events := []struct {
+		name  string
+		event event
+		now   time.Duration // since epoch
+		want  [phases]want
+	}{
+		{"on", evOn{person}, 2 * time.Second, [phases]want{
+			resting:     {launching, []string{"want on resumed", "launch 8 asked"}},
+			launching:   none(launching),
+			starting:    none(starting),
+			running:     none(running),
+			waiting:     {launching, []string{"record start-now", "launch 8 asked"}},
+			terminating: none(terminating),
+			killing:     none(killing),
+		}},
+		{"pause", evPause{person}, 2 * time.Second, [phases]want{
+			resting:     none(resting),
+			launching:   {launching, []string{"want paused paused"}},
+			starting:    {terminating, []string{"want paused paused", "TERM", "inspect"}},
+			running:     {terminating, []string{"want paused paused", "TERM", "inspect"}},
+			waiting:     {resting, []string{"want paused paused"}},
+			terminating: {terminating, []string{"want paused paused"}},
+			killing:     {killing, []string{"want paused paused"}},
+		}},
+		{"restart", evRestart{by: person}, 2 * time.Second, [phases]want{
+			resting:     {resting, []string{"refuse conflict"}},
+			launching:   {launching, []string{"record restart"}},
+			starting:    {starting, []string{"record restart", "HUP"}},
+			running:     {running, []string{"record restart", "HUP"}},
+			waiting:     {launching, []string{"record restart", "launch 8 restart"}},
+			terminating: {terminating, []string{"record restart"}},
+			killing:     {killing, []string{"record restart"}},
+		}},
+		{"restart hard", evRestart{by: person, hard: true}, 2 * time.Second, [phases]want{
+			resting:     {resting, []string{"refuse conflict"}},
+			launching:   {launching, []string{"record restart"}},
+			starting:    {terminating, []string{"record restart", "TERM", "inspect"}},
+			running:     {terminating, []string{"record restart", "TERM", "inspect"}},
+			waiting:     {launching, []string{"record restart", "launch 8 restart"}},
+			terminating: {terminating, []string{"record restart"}},
+			killing:     {killing, []string{"record restart"}},
+		}},
+		{"remove", evRemove{}, 2 * time.Second, [phases]want{
+			resting:     {resting, []string{"forget"}},
+			launching:   none(launching),
+			starting:    {terminating, []string{"TERM", "inspect"}},
+			running:     {terminating, []string{"TERM", "inspect"}},
+			waiting:     {resting, []string{"forget"}},
+			terminating: none(terminating),
+			killing:     none(killing),
+		}},
+		{"boot", evBoot{cause: panel.CauseBoot}, 2 * time.Second, [phases]want{
+			resting: none(resting), launching: none(launching), starting: none(starting), running: none(running),
+			waiting: none(waiting), terminating: none(terminating), killing: none(killing),
+		}},
+		{"adopt", evAdopt{pid: 99, startedAt: epoch}, 2 * time.Second, [phases]want{
+			// Paused while upkeep was away, so it is stopped.
+			resting:   {terminating, []string{"record adopted", "TERM", "inspect"}},
+			launching: none(launching), starting: none(starting), running: none(running),
+			waiting: none(waiting), terminating: none(terminating), killing: none(killing),
+		}},
+		{"launched", evLaunched{run: 7, pid: 99, at: epoch}, 0, [phases]want{
+			resting:   none(resting),
+			launching: {starting, []string{"record started"}},
+			starting:  none(starting), running: none(running), waiting: none(waiting),
+			terminating: none(terminating), killing: none(killing),
+		}},
+		{"not launched", evNotLaunched{7, panel.Exit{Kind: panel.EndNotRun, At: epoch}}, 0, [phases]want{
+			resting:   none(resting),
+			launching: {launching, []string{"end not-run", "launch 8 exit"}},
+			starting:  none(starting), running: none(running), waiting: none(waiting),
+			terminating: none(terminating), killing: none(killing),
+		}},
+		{"exited", exitedWith(1, epoch), 0, [phases]want{
+			resting: none(resting), launching: none(launching),
+			starting: {starting, []string{"inspect"}}, running: {running, []string{"inspect"}},
+			waiting:     none(waiting),
+			terminating: {terminating, []string{"inspect"}}, killing: {killing, []string{"inspect"}},
+		}},
+		{"inspected, alive", evInspected{7, []int{1}}, 0, [phases]want{
+			resting: none(resting), launching: none(launching), starting: none(starting), running: none(running),
+			waiting: none(waiting), terminating: none(terminating), killing: none(killing),
+		}},
+		{"deadline", evDeadline{}, time.Minute, [phases]want{
+			resting: none(resting), launching: none(launching),
+			starting:    none(running),
+			running:     none(running),
+			waiting:     {launching, []string{"launch 8 exit"}},
+			terminating: {killing, []string{"kill", "inspect"}},
+			killing:     {killing, []string{"kill", "inspect"}},
+		}},
+	}
+	seen := map[eventKind]bool{}
+	for _, e := range events {
+		seen[e.event.kind()] = true
+		for p := phase(0); p < phases; p++ {
+			t.Run(e.name+" while "+phaseNames[p], func(t *testing.T) {
+				m := at(p)
+				got := words(m.on(e.event, epoch.Add(e.now)))
+				if m.phase != e.want[p].phase {
+					t.Errorf("phase: got %s, want %s", phaseNames[m.phase], phaseNames[e.want[p].phase])
+				}
+				if fmt.Sprint(got) != fmt.Sprint(e.want[p].actions) {
+					t.Errorf("actions: got %q, want %q", got, e.want[p].actions)
+				}
+			})
+		}
+	}
+	for k := eventKind(0); k < kinds; k++ {
+		if !seen[k] {
+			t.Errorf("event kind %d is not in the table of this test", k)
+		}
+		for p := phase(0); p < phases; p++ {
+			if table[p][k] == nil {
+				t.Errorf("no step for event kind %d while %s", k, phaseNames[p])
+			}
+		}
+	}
+}
+
+// TestStaleRuns drops everything that an earlier run reports.
+func TestStaleRuns(t *testing.T) {
+	for _, ev := range []event{
+		evLaunched{run: 6, pid: 1, at: epoch}, evNotLaunched{6, panel.Exit{}}, evExited{6, panel.Exit{}}, evInspected{run: 6},
+	} {
+		for p := phase(0); p < phases; p++ {
+			m := at(p)
+			if got := m.on(ev, epoch); got != nil || m.phase != p {
+				t.Errorf("%T of run 6 while %s: got %q, phase %s", ev, phaseNames[p], words(got), phaseNames[m.phase])
+			}
+		}
+	}
+}
+
+// TestExits holds the kinds of exit against what follows.
+func TestExits(t *testing.T) {
+	exit := func(kind panel.EndKind, code int, host bool) panel.Exit {
+		return panel.Exit{Kind: kind, Code: code, Host: host}
+	}
+	tests := []struct {
+		name     string
+		exit     panel.Exit
+		uptime   time.Duration
+		tries    int
+		failures int // earlier ones, within the window
+		want     panel.State
+		delay    time.Duration
+		tries2   int
+		counted  int
+		clean    bool
+	}{
+		{"first failure starts at once", exit(panel.EndExited, 1, false), 2 * time.Second, 0, 0, panel.Starting, 0, 1, 1, false},
+		{"second failure waits a second", exit(panel.EndExited, 1, false), 2 * time.Second, 1, 1, panel.Backoff, time.Second, 2, 2, false},
+		{"delays end at thirty seconds", exit(panel.EndExited, 1, false), 2 * time.Second, 40, 5, panel.Backoff, 30 * time.Second, 41, 6, false},
+		{"a long run resets the delay", exit(panel.EndExited, 1, false), time.Minute, 6, 1, panel.Starting, 0, 1, 2, false},
+		{"status 0 of a long run is a clean end", exit(panel.EndExited, 0, false), time.Minute, 3, 2, panel.Starting, 0, 0, 2, true},
+		{"status 0 of a short run is a failure", exit(panel.EndExited, 0, false), 59 * time.Second, 1, 0, panel.Backoff, time.Second, 2, 1, false},
+		{"a signal after a long run is a failure", exit(panel.EndSignaled, 0, false), time.Hour, 1, 0, panel.Starting, 0, 1, 1, false},
+		{"the tenth failure disables", exit(panel.EndExited, 1, false), time.Second, 3, 9, panel.Disabled, 0, 3, 10, false},
+		{"the tenth failure disables also after long runs", exit(panel.EndExited, 1, false), 61 * time.Second, 0, 9, panel.Disabled, 0, 0, 10, false},
+		{"the host's fault is not counted", exit(panel.EndNotRun, 0, true), 0, 3, 9, panel.Backoff, time.Second, 3, 9, false},
+		{"an unknown end starts at once", exit(panel.EndUnknown, 0, true), 0, 3, 9, panel.Starting, 0, 3, 9, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := at(running)
+			now := epoch.Add(tt.uptime)
+			m.pace.Tries = tt.tries
+			for range tt.failures {
+				m.pace.Failures = append(m.pace.Failures, now.Add(-time.Second))
+			}
+			e := tt.exit
+			e.At = now
+			m.on(evExited{7, e}, now)
+			m.on(evInspected{run: 7}, now)
+			if m.state() != tt.want {
+				t.Errorf("state: got %s, want %s", m.state(), tt.want)
+			}
+			if tt.want == panel.Backoff && m.deadline.Sub(now) != tt.delay {
+				t.Errorf("delay: got %v, want %v", m.deadline.Sub(now), tt.delay)
+			}
+			if m.pace.Tries != tt.tries2 {
+				t.Errorf("tries: got %d, want %d", m.pace.Tries, tt.tries2)
+			}
+			if len(m.pace.Failures) != tt.counted {
+				t.Errorf("failures counted: got %d, want %d", len(m.pace.Failures), tt.counted)
+			}
+			if m.lastExit.Clean != tt.clean {
+				t.Errorf("clean: got %v, want %v", m.lastExit.Clean, tt.clean)
+			}
+			if !e.Host && m.lastExit.Uptime != tt.uptime {
+				t.Errorf("uptime: got %v, want %v", m.lastExit.Uptime, tt.uptime)
+			}
+		})
+	}
+}
+
+// TestFailureWindow forgets failures that are older than the window, so a service that fails once a minute lives on.
+func TestFailureWindow(t *testing.T) {
+	m := at(running)
+	now := epoch
+	for range 100 {
+		now = now.Add(time.Minute)
+		m.on(evExited{m.run, panel.Exit{Kind: panel.EndExited, Code: 1, At: now}}, now)
+		m.on(evInspected{run: m.run}, now)
+		if m.state() == panel.Disabled {
+			t.Fatalf("disabled with %d failures in the window", len(m.pace.Failures))
+		}
+		for m.phase != running {
+			if m.phase == launching {
+				m.on(evLaunched{run: m.run, pid: 5, at: now}, now)
+			}
+			now = now.Add(time.Second)
+			m.on(evDeadline{}, now)
+			if m.phase == waiting {
+				now = m.next()
+				m.on(evDeadline{}, now)
+			}
+		}
+	}
+}
+
+// TestRestartOutcomes follows a request to restart to its answer.
+func TestRestartOutcomes(t *testing.T) {
+	person := panel.Actor{Kind: panel.ActorPerson}
+	sec := func(s float64) time.Time { return epoch.Add(time.Duration(s * float64(time.Second))) }
+	type say struct {
+		event event
+		at    time.Time
+	}
+	tests := []struct {
+		name  string
+		phase phase
+		hard  bool
+		then  []say
+		want  panel.RestartResult
+		after time.Duration
+		pid   int
+	}{
+		{"a program that dies of SIGHUP is replaced", running, false, []say{
+			{exitedWith(129, sec(0.1)), sec(0.1)}, {evInspected{run: 7}, sec(0.1)},
+			{evLaunched{run: 8, pid: 99, at: sec(0.2)}, sec(0.2)}, {evDeadline{}, sec(1.2)},
+		}, panel.Replaced, 200 * time.Millisecond, 99},
+		{"a program that stays is reloaded", running, false, []say{
+			{evDeadline{}, sec(5)},
+		}, panel.Reloaded, 5 * time.Second, 4242},
+		{"one that stays during its start period is reloaded", starting, false, []say{
+			{evDeadline{}, sec(1)}, {evDeadline{}, sec(5)},
+		}, panel.Reloaded, 5 * time.Second, 4242},
+		{"a new run that ends within the start period has failed", running, false, []say{
+			{exitedWith(0, sec(0.1)), sec(0.1)}, {evInspected{run: 7}, sec(0.1)},
+			{evLaunched{run: 8, pid: 99, at: sec(0.2)}, sec(0.2)},
+			{evExited{8, panel.Exit{Kind: panel.EndExited, Code: 3, At: sec(0.5)}}, sec(0.5)}, {evInspected{run: 8}, sec(0.5)},
+		}, panel.Failed, 200 * time.Millisecond, 0},
+		{"a new run that cannot be started has failed", running, false, []say{
+			{exitedWith(0, sec(0.1)), sec(0.1)}, {evInspected{run: 7}, sec(0.1)},
+			{evNotLaunched{8, panel.Exit{Kind: panel.EndNotRun, At: sec(0.2)}}, sec(0.2)},
+		}, panel.Failed, 0, 0},
+		{"hard: stopped, then started", running, true, []say{
+			{evInspected{7, []int{4242}}, sec(0)}, {exitedWith(0, sec(2)), sec(2)}, {evInspected{run: 7}, sec(2)},
+			{evLaunched{run: 8, pid: 99, at: sec(2.1)}, sec(2.1)}, {evDeadline{}, sec(3.1)},
+		}, panel.Replaced, 2100 * time.Millisecond, 99},
+		{"hard: killed after the stop timeout", running, true, []say{
+			{evDeadline{}, sec(10)}, {exitedWith(0, sec(10)), sec(10)}, {evInspected{run: 7}, sec(10)},
+			{evLaunched{run: 8, pid: 99, at: sec(10.1)}, sec(10.1)}, {evDeadline{}, sec(11.1)},
+		}, panel.Replaced, 10100 * time.Millisecond, 99},
+		{"in backoff the next try is made now", waiting, false, []say{
+			{evLaunched{run: 8, pid: 99, at: sec(0.1)}, sec(0.1)}, {evDeadline{}, sec(1.1)},
+		}, panel.Started, 100 * time.Millisecond, 99},
+		{"during a launch that launch is the answer", launching, false, []say{
+			{evLaunched{run: 7, pid: 99, at: sec(0.1)}, sec(0.1)}, {evDeadline{}, sec(1.1)},
+		}, panel.Started, 100 * time.Millisecond, 99},
+		{"pause comes first", running, false, []say{{evPause{person}, sec(1)}}, panel.Superseded, 0, 0},
+		{"removal comes first", running, true, []say{{evRemove{}, sec(1)}}, panel.Superseded, 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := at(tt.phase)
+			actions := m.on(evRestart{by: person, hard: tt.hard}, epoch)
+			for _, s := range tt.then {
+				actions = append(actions, m.on(s.event, s.at)...)
+			}
+			var outs []panel.RestartOutcome
+			for _, a := range actions {
+				if o, ok := a.(doOutcome); ok {
+					outs = append(outs, o.outcome)
+				}
+			}
+			if len(outs) != 1 {
+				t.Fatalf("outcomes: got %d, want 1 (%q)", len(outs), words(actions))
+			}
+			got := outs[0]
+			if got.Result != tt.want || got.After != tt.after || got.PID != tt.pid || got.Hard != tt.hard {
+				t.Errorf("outcome: got %+v, want %s after %v, pid %d, hard %v", got, tt.want, tt.after, tt.pid, tt.hard)
+			}
+			if m.restart != nil {
+				t.Error("the request is still open")
+			}
+		})
+	}
+}
+
+// TestAskedExitsAreNoFailures: an exit that answers a request, also a late one, costs nothing.
+func TestAskedExitsAreNoFailures(t *testing.T) {
+	m := at(running)
+	m.on(evRestart{}, epoch)
+	m.on(evDeadline{}, epoch.Add(5*time.Second)) // reloaded, it seems
+	late := epoch.Add(8 * time.Second)
+	m.on(exitedWith(0, late), late) // but it was only slow to end
+	got := words(m.on(evInspected{run: 7}, late))
+	if want := []string{"end exited", "launch 8 asked"}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("actions: got %q, want %q", got, want)
+	}
+	if len(m.pace.Failures) != 0 || !m.lastExit.Asked {
+		t.Errorf("counted %d failures, asked %v; want 0 and true", len(m.pace.Failures), m.lastExit.Asked)
+	}
+}
+
+// TestLeftForeground: what outlives the main process unasked is stopped, and the exit is a failure that says so.
+func TestLeftForeground(t *testing.T) {
+	m := at(running)
+	m.on(exitedWith(0, epoch.Add(time.Second)), epoch.Add(time.Second))
+	got := words(m.on(evInspected{7, []int{4300}}, epoch.Add(time.Second)))
+	if want := []string{"TERM group", "inspect"}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Fatalf("actions: got %q, want %q", got, want)
+	}
+	if s := m.status(); s.State != panel.Stopping || s.PID != 0 {
+		t.Errorf("status: got %s with pid %d, want stopping with none", s.State, s.PID)
+	}
+	m.on(evInspected{run: 7}, epoch.Add(2*time.Second))
+	if e := m.lastExit; !e.LeftForeground || !e.Failure() || e.Uptime != time.Second {
+		t.Errorf("exit: got %+v, want a failure that left the foreground after 1 s", e)
+	}
+}
+
+// TestLeftOver: what a kill does not end is named, and the service is not called paused.
+func TestLeftOver(t *testing.T) {
+	m := at(running)
+	m.on(evPause{}, epoch)
+	m.on(exitedWith(0, epoch), epoch)
+	m.on(evDeadline{}, epoch.Add(10*time.Second))
+	m.on(evInspected{7, []int{4300}}, epoch.Add(10*time.Second))
+	if s := m.status(); s.State != panel.Stopping || len(s.LeftOver) != 1 || s.LeftOver[0] != 4300 {
+		t.Fatalf("status: got %+v, want stopping with 4300 left over", s)
+	}
+	m.on(evInspected{run: 7}, epoch.Add(11*time.Second))
+	if s := m.status(); s.State != panel.Paused || s.LeftOver != nil {
+		t.Errorf("status: got %+v, want paused with nothing left", s)
+	}
+}
+
+// TestBoot: what happens when upkeep has started.
+func TestBoot(t *testing.T) {
+	lost := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: epoch}
+	tests := []struct {
+		name   string
+		wanted panel.Wanted
+		pace   panel.Pace
+		lost   *panel.Exit
+		want   panel.State
+		do     []string
+	}{
+		{"wanted and never ran", panel.WantedOn, panel.Pace{}, nil, panel.Starting, []string{"launch 8 boot"}},
+		{"paused", panel.WantedPaused, panel.Pace{}, nil, panel.Paused, nil},
+		{"disabled", panel.WantedDisabled, panel.Pace{}, nil, panel.Disabled, nil},
+		{"its next try is due later", panel.WantedOn, panel.Pace{NextTry: epoch.Add(time.Minute)}, nil, panel.Backoff, nil},
+		{"its next try is overdue", panel.WantedOn, panel.Pace{NextTry: epoch.Add(-time.Minute)}, nil, panel.Starting, []string{"launch 8 boot"}},
+		{"ended unseen", panel.WantedOn, panel.Pace{}, lost, panel.Starting, []string{"end unknown", "launch 8 exit"}},
+		{"ended unseen while paused", panel.WantedPaused, panel.Pace{}, lost, panel.Paused, []string{"end unknown"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(panel.DefaultPolicy(), sameDelay, tt.wanted, epoch)
+			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Pace: tt.pace})
+			got := words(m.on(evBoot{lost: tt.lost, cause: panel.CauseBoot}, epoch))
+			if m.state() != tt.want || fmt.Sprint(got) != fmt.Sprint(tt.do) {
+				t.Errorf("got %s and %q, want %s and %q", m.state(), got, tt.want, tt.do)
+			}
+		})
+	}
+}
+
+// TestEnableAgain gives a service that the rule disabled a full budget.
+func TestEnableAgain(t *testing.T) {
+	m := at(resting)
+	m.wanted = panel.WantedDisabled
+	m.pace = panel.Pace{Failures: make([]time.Time, 10), Tries: 6}
+	got := words(m.on(evOn{}, epoch))
+	if want := []string{"want on enabled", "launch 8 asked"}; fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("actions: got %q, want %q", got, want)
+	}
+	if len(m.pace.Failures) != 0 || m.pace.Tries != 0 {
+		t.Errorf("pace: got %+v, want a fresh one", m.pace)
+	}
+}
+
+// TestShutDown stops everything, launches nothing, and keeps what is wanted.
+func TestShutDown(t *testing.T) {
+	for p := phase(0); p < phases; p++ {
+		m := at(p)
+		w := newWorld(m)
+		w.take(m.shutDown(epoch))
+		w.settle(t)
+		if m.phase != resting || w.alive {
+			t.Errorf("from %s: phase %s, alive %v", phaseNames[p], phaseNames[m.phase], w.alive)
+		}
+		if p != resting && m.wanted != panel.WantedOn {
+			t.Errorf("from %s: wanted %s", phaseNames[p], m.wanted)
+		}
+	}
+}
+
+// world carries a machine's actions out on an imaginary host, and knows what lives.
+type world struct {
+	m        *machine
+	now      time.Time
+	alive    bool // a process of the latest run lives
+	launches int
+	open     int // restarts that were asked and not answered
+	pending  []event
+	forgot   bool
+}
+
+func newWorld(m *machine) *world {
+	w := &world{m: m, now: epoch, alive: m.live()}
+	if m.phase == launching {
+		w.pending = []event{evLaunched{run: m.run, pid: 100 + m.run, at: epoch}}
+	}
+	return w
+}
+
+func (w *world) say(t interface{ Fatalf(string, ...any) }, e event) {
+	w.take(w.m.on(e, w.now))
+	if w.m.run > 7 && w.launches == 0 {
+		t.Fatalf("a run number without a launch")
+	}
+}
+
+func (w *world) take(actions []action) {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case doLaunch:
+			w.launches++
+			w.pending = append(w.pending, evLaunched{run: a.run, pid: 100 + a.run, at: w.now})
+		case doKill:
+			w.pending = append(w.pending, evExited{a.run, panel.Exit{Kind: panel.EndSignaled, Signal: 9, At: w.now}})
+		case doInspect:
+			w.pending = append(w.pending, evInspected{run: a.run})
+		case doOutcome:
+			w.open--
+		case doForget:
+			w.forgot = true
+		}
+	}
+}
+
+// deliver hands the oldest pending event to the machine, as reality would have it.
+func (w *world) deliver(fail bool) error {
+	if len(w.pending) == 0 {
+		return nil
+	}
+	e := w.pending[0]
+	w.pending = w.pending[1:]
+	switch ev := e.(type) {
+	case evLaunched:
+		if w.alive {
+			return errors.New("a second run was launched while one lives")
+		}
+		if fail {
+			e = evNotLaunched{ev.run, panel.Exit{Kind: panel.EndNotRun, At: w.now}}
+			break
+		}
+		w.alive = true
+	case evExited:
+		w.alive = false
+	case evInspected:
+		if w.alive {
+			e = evInspected{ev.run, []int{1}}
+		}
+	}
+	w.take(w.m.on(e, w.now))
+	return nil
+}
+
+// settle lets everything that is under way come to its end.
+func (w *world) settle(t interface{ Fatalf(string, ...any) }) {
+	for range 1000 {
+		for len(w.pending) > 0 {
+			if err := w.deliver(false); err != nil {
+				t.Fatalf("%v", err)
+			}
+		}
+		next := w.m.next()
+		if next.IsZero() || w.m.phase == running || w.m.phase == resting {
+			return
+		}
+		w.now = later(w.now, next)
+		w.take(w.m.on(evDeadline{}, w.now))
+	}
+	t.Fatalf("no way out of %s", phaseNames[w.m.phase])
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// TestInvariants sends random events and holds what must always be true.
+func TestInvariants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedOn, epoch)
+		w := newWorld(m)
+		w.take(m.on(evBoot{cause: panel.CauseBoot}, w.now))
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			w.now = w.now.Add(time.Duration(rapid.IntRange(0, 4000).Draw(t, "ms")) * time.Millisecond)
+			w.random(t)
+			if w.forgot {
+				return
+			}
+			if w.open < 0 || w.open > 1 {
+				t.Fatalf("%d restarts are open", w.open)
+			}
+			if got := m.status(); got.State == panel.Paused && w.alive {
+				t.Fatalf("called paused while a process lives")
+			}
+			if m.phase != resting && m.phase != running && m.phase != launching && m.next().IsZero() && len(w.pending) == 0 {
+				t.Fatalf("no way out of %s", phaseNames[m.phase])
+			}
+		}
+		w.settle(t)
+		if w.forgot {
+			return
+		}
+		if (m.wanted == panel.WantedOn) != w.alive {
+			t.Fatalf("wanted %s but alive %v, in %s", m.wanted, w.alive, phaseNames[m.phase])
+		}
+	})
+}
+
+// random does one thing that can happen at any moment.
+func (w *world) random(t *rapid.T) {
+	switch rapid.IntRange(0, 9).Draw(t, "what") {
+	case 0:
+		w.say(t, evOn{})
+	case 1:
+		w.say(t, evPause{})
+		if w.m.restart != nil {
+			t.Fatalf("a pause left a restart open")
+		}
+	case 2:
+		before := w.m.restart
+		w.say(t, evRestart{hard: rapid.Bool().Draw(t, "hard")})
+		if before == nil && w.m.restart != nil {
+			w.open++
+		}
+	case 3:
+		if rapid.IntRange(0, 9).Draw(t, "really") == 0 {
+			w.say(t, evRemove{})
+		}
+	case 4: // the program ends by itself
+		if w.alive {
+			w.alive = false
+			w.say(t, evExited{w.m.run, panel.Exit{Kind: panel.EndExited, Code: rapid.IntRange(0, 1).Draw(t, "code"), At: w.now}})
+		}
+	case 5: // something stale arrives
+		w.say(t, evExited{w.m.run - 1, panel.Exit{}})
+	case 6:
+		if next := w.m.next(); !next.IsZero() {
+			w.now = later(w.now, next)
+			w.say(t, evDeadline{})
+		}
+	default:
+		if err := w.deliver(rapid.IntRange(0, 4).Draw(t, "fails") == 0); err != nil {
+			t.Fatalf("%v", err)
+		}
+	}
+}
