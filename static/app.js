@@ -12,6 +12,11 @@ document.documentElement.classList.add("js");
 let skew = Date.parse(body.dataset.now) - Date.now() || 0;
 const now = () => Date.now() + skew;
 
+// clock writes a time in the server's zone, as the page does.
+const zone = /([+-])(\d\d):(\d\d)$/.exec(body.dataset.now);
+const offset = zone ? Number(zone[1] + 60) * zone[2] + Number(zone[1] + zone[3]) : 0;
+const clock = (time) => new Date(time + offset * 60000).toISOString().slice(11, 19);
+
 const unit = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
 
 // duration writes seconds like templates.Duration does.
@@ -36,11 +41,15 @@ const wordings = {
   until: (age) => age >= 0 ? "now" : `in ${duration(Math.ceil(-age))}`,
 };
 
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 function tick() {
   for (const el of all("time[data-tick]")) {
     const age = (now() - Date.parse(el.dateTime)) / 1000;
     const words = wordings[el.dataset.tick]?.(el.dataset.tick === "until" ? age : Math.floor(age));
-    if (words && el.textContent !== words) el.textContent = words;
+    if (words) write(el, words);
   }
   showAge();
 }
@@ -58,11 +67,10 @@ function showAge() {
   const silence = now() - heard, fresh = source?.readyState === EventSource.OPEN && silence < staleAfter;
   age.dataset.live = fresh ? "on" : "off";
   const seconds = Math.floor(silence / 1000);
-  const words = fresh
-    ? `Live · updated ${seconds < 1 ? "just now" : largest(seconds) + " ago"}`
-    : `Reconnecting – data from ${new Date(heard).toLocaleTimeString("en-GB")}`;
-  const text = one(".age-text", age);
-  if (text.textContent !== words) text.textContent = words;
+  write(one(".age-state", age), fresh ? "Live" : "Reconnecting – ");
+  write(one(".age-detail", age), fresh
+    ? ` · updated ${seconds < 1 ? "just now" : largest(seconds) + " ago"}`
+    : `data from ${clock(heard)}`);
 }
 
 // Whatever the visitor opened, and the label of a button that works, outlives an update.

@@ -21,6 +21,14 @@ func CauseText(c panel.Cause) string {
 	return "not known"
 }
 
+// causeBy is the cause of a run with the person who asked for it.
+func causeBy(r panel.Run, viewer string) string {
+	if r.By.Kind != panel.ActorPerson {
+		return CauseText(r.Cause)
+	}
+	return CauseText(r.Cause) + " by " + actorText(r.By, viewer)
+}
+
 // OutcomeText says what a request to restart came to.
 func OutcomeText(o panel.RestartOutcome) string {
 	switch o.Result {

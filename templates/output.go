@@ -83,13 +83,13 @@ func (d *decoder) next(b []byte) int {
 		d.write(d.pen.classes(), string(b[:1]))
 		return 1
 	case c < utf8.RuneSelf:
-		d.write("esc", picture(c))
+		d.write("esc", hex(c))
 		return 1
 	}
 	r, n := utf8.DecodeRune(b)
 	switch {
 	case r == utf8.RuneError && n == 1:
-		d.write("esc", fmt.Sprintf(`\x%02x`, b[0]))
+		d.write("esc", hex(b[0]))
 	case invisible(r):
 		d.write("esc", fmt.Sprintf(`\u%04x`, r))
 	default:
@@ -103,7 +103,7 @@ func (d *decoder) next(b []byte) int {
 func (d *decoder) escape(b []byte) int {
 	sequence, _, n, state := ansi.DecodeSequence(b, ansi.NormalState, nil)
 	if state != ansi.NormalState || n < 2 {
-		d.write("esc", picture(ansi.ESC))
+		d.write("esc", hex(ansi.ESC))
 		return 1
 	}
 	d.pen.apply(sequence)
@@ -125,13 +125,8 @@ func (d *decoder) flush() {
 	}
 }
 
-// picture is the Unicode symbol for a control byte.
-func picture(c byte) string {
-	if c == ansi.DEL {
-		return "\u2421"
-	}
-	return string(rune(0x2400 + int(c)))
-}
+// hex makes a byte visible, as in a string of most languages.
+func hex(c byte) string { return fmt.Sprintf(`\x%02x`, c) }
 
 // invisible reports whether a character has no shape of its own or turns the direction of others: such ones can
 // make a line look like another. The two joiners are part of ordinary text and of emoji.

@@ -33,6 +33,7 @@ type fakeEngine struct {
 	fail      error    // what every action answers
 	calls     []string // every action, in order
 	watchers  map[chan struct{}]bool
+	panics    bool
 	measured  int // services whose usage was asked for, in all
 }
 
@@ -80,6 +81,9 @@ func (f *fakeEngine) watching() int {
 func (f *fakeEngine) Status(_ context.Context, ids ...panel.ServiceID) (map[panel.ServiceID]panel.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.panics {
+		panic("on purpose")
+	}
 	found := map[panel.ServiceID]panel.Status{}
 	for _, id := range ids {
 		if s, ok := f.statuses[id]; ok {
@@ -188,6 +192,12 @@ func check(def panel.Definition) error {
 	}
 	if len(def.Environment) > panel.MaxEnvironmentBytes {
 		wrong.Set("environment", "The environment is too long.")
+	}
+	if len(def.Directory) > panel.MaxDirectoryBytes {
+		wrong.Set("directory", "The directory is too long.")
+	}
+	if len(def.Annotation) > panel.MaxAnnotationRunes {
+		wrong.Set("annotation", "The note is too long.")
 	}
 	if def.Port != 0 && (def.Port < panel.MinPort || def.Port > panel.MaxPort) {
 		wrong.Set("port", "Only ports 8300 to 8499 are open.")

@@ -125,10 +125,10 @@ func printable(line []byte) string {
 	return clip(strings.ToValidUTF8(string(line), "\ufffd"), maxFlashLineBytes)
 }
 
-// clip shortens a text to at most max bytes, at the start of a character.
-func clip(s string, max int) string {
-	if len(s) <= max {
+// clip shortens a text to at most maxBytes, at the start of a character.
+func clip(s string, maxBytes int) string {
+	if len(s) <= maxBytes {
 		return s
 	}
-	return strings.ToValidUTF8(s[:max], "")
+	return strings.ToValidUTF8(s[:maxBytes], "")
 }

@@ -121,15 +121,15 @@ const (
 	drainBytes     = 16 << 20
 )
 
-// limitBody refuses bodies of more than max bytes.
-func limitBody(max int64) echo.MiddlewareFunc {
+// limitBody refuses bodies of more than maxBytes.
+func limitBody(maxBytes int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
 			whole := r.Body
 			err := error(errTooLarge)
-			if r.ContentLength <= max {
-				r.Body = http.MaxBytesReader(c.Response(), whole, max)
+			if r.ContentLength <= maxBytes {
+				r.Body = http.MaxBytesReader(c.Response(), whole, maxBytes)
 				err = next(c)
 			}
 			if large := (*http.MaxBytesError)(nil); errors.As(err, &large) || errors.Is(err, errTooLarge) {

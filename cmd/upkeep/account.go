@@ -44,6 +44,7 @@ you. A running upkeep knows the account at once.`,
 		})
 	}
 	cmd.AddCommand(create)
+	group(cmd)
 	return cmd
 }
 
@@ -71,7 +72,7 @@ func createAccount(ctx context.Context, st *store.Store, homes, name, unixUser s
 			"account %q: use 1 to 31 small letters, digits and hyphens, beginning with a letter", name), exitInvalid}
 	}
 	if _, err := st.Account(ctx, name); err == nil {
-		return panel.Account{}, fmt.Errorf("account %q exists already", name)
+		return panel.Account{}, &exitError{fmt.Errorf("account %q exists already", name), exitConflict}
 	}
 	acct := panel.Account{Name: name, UnixUser: name, Home: filepath.Join(homes, name)}
 	var err error

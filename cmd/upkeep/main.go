@@ -15,9 +15,10 @@ var version = "dev"
 
 // Exit statuses, as they are documented for scripts.
 const (
-	exitFailed  = 1
-	exitUsage   = 2
-	exitInvalid = 7
+	exitFailed   = 1
+	exitUsage    = 2
+	exitConflict = 6
+	exitInvalid  = 7
 )
 
 func main() { os.Exit(run()) }
@@ -56,7 +57,25 @@ func newRoot() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{err, exitUsage} })
 	addSettings(root.PersistentFlags())
 	root.AddCommand(newServe(), newAccount(), newUser())
+	group(root)
 	return root
+}
+
+// group completes a command that only has others below it: alone it prints its help, and a word that is none of
+// them is wrong usage. Cobra by itself would answer with the help and the status 0.
+func group(cmd *cobra.Command) {
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.Args = func(cmd *cobra.Command, given []string) error {
+		if len(given) == 0 {
+			return nil
+		}
+		hint := "see " + cmd.CommandPath() + " --help"
+		if near := cmd.SuggestionsFor(given[0]); len(near) > 0 {
+			hint = fmt.Sprintf("did you mean %q?", near[0])
+		}
+		return &exitError{fmt.Errorf("there is no command %q; %s", cmd.CommandPath()+" "+given[0], hint), exitUsage}
+	}
 }
 
 // args refuses a wrong number of arguments with the exit status for wrong usage.

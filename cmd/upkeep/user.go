@@ -19,6 +19,7 @@ import (
 func newUser() *cobra.Command {
 	cmd := &cobra.Command{Use: "user", Short: "Manage the people who sign in"}
 	cmd.AddCommand(newUserCreate(), newUserLink())
+	group(cmd)
 	return cmd
 }
 
@@ -124,7 +125,7 @@ func createUser(ctx context.Context, st *store.Store, email, hash string, admin 
 	}
 	u, err := st.CreateUser(ctx, email, hash, admin, ids)
 	if errors.Is(err, panel.ErrConflict) {
-		return panel.User{}, fmt.Errorf("somebody has the address %q already", email)
+		return panel.User{}, &exitError{fmt.Errorf("somebody has the address %q already", email), exitConflict}
 	}
 	return u, err
 }

@@ -95,7 +95,7 @@ const killWaitMillis = 100
 
 func awaitDeath(handles map[int]int) {
 	for _, fd := range handles {
-		// A failure to wait shows in the next round.
+		// Waiting only spares rounds; whether everything is dead is seen in the next one.
 		_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, killWaitMillis)
 	}
 }

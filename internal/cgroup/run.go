@@ -20,9 +20,10 @@ func (t *Tree) Create(account, service string, run int) (string, error) {
 	if err := errors.Join(checkName(account), checkName(service)); err != nil {
 		return "", err
 	}
-	path := filepath.Join(t.base, account, service, strconv.Itoa(run))
+	dir := filepath.Join(t.base, account, service)
+	path := filepath.Join(dir, strconv.Itoa(run))
 	for range attempts {
-		err := create(path)
+		err := errors.Join(ensure(t.base), ensure(filepath.Dir(dir)), ensure(dir), create(path))
 		if err == nil {
 			return path, nil
 		}
@@ -34,10 +35,17 @@ func (t *Tree) Create(account, service string, run int) (string, error) {
 	return "", fmt.Errorf("create control group %s: directories above vanish", path)
 }
 
-func create(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
+// ensure makes a directory unless it is there. In a race os.MkdirAll would call a directory that was there, and is
+// gone, an error of its own.
+func ensure(dir string) error {
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, os.ErrExist) {
+		return nil
 	}
+	return err
+}
+
+func create(path string) error {
 	err := os.Mkdir(path, 0o755)
 	if !errors.Is(err, os.ErrExist) {
 		return err

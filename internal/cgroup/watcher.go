@@ -30,7 +30,7 @@ func NewWatcher() (*Watcher, error) {
 	return &Watcher{fd: fd, paths: map[int32]string{}, wds: map[string]int32{}}, nil
 }
 
-// FD is for the caller's poll set: it is readable when [Watcher.Read] has something to tell.
+// FD is for the caller's poll set: it is readable when [Watcher.Read] may have something to tell.
 func (w *Watcher) FD() int { return w.fd }
 
 // Close ends all watches.

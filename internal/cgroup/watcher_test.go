@@ -21,18 +21,25 @@ func watcher(t *testing.T) *Watcher {
 	return w
 }
 
-// read waits until the descriptor is readable.
+// read waits for events.
 func read(t *testing.T, w *Watcher) []string {
 	t.Helper()
-	n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.FD()), Events: unix.POLLIN}}, 20_000)
-	if n != 1 || err != nil {
-		t.Fatalf("no event: %d, %v", n, err)
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(w.FD()), Events: unix.POLLIN}}, 20_000)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if n != 1 || err != nil {
+			t.Fatalf("no event: %d, %v", n, err)
+		}
+		paths, err := w.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if paths != nil {
+			return paths
+		}
 	}
-	paths, err := w.Read()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return paths
 }
 
 func add(t *testing.T, w *Watcher, path string) {

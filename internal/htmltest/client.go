@@ -16,9 +16,9 @@ import (
 
 // Client is one browser. It follows no redirect by itself, so that tests see them.
 type Client struct {
-	t      testing.TB
-	server *httptest.Server
-	http   *http.Client
+	t       testing.TB
+	address string // scheme, host and port
+	http    *http.Client
 }
 
 // New starts a server for the handler, which ends with the test, and opens a browser on it.
@@ -26,18 +26,24 @@ func New(t testing.TB, handler http.Handler) *Client {
 	t.Helper()
 	server := httptest.NewServer(handler)
 	t.Cleanup(server.Close)
-	return newClient(t, server)
+	return newClient(t, server.URL, server.Client().Transport)
 }
 
-func newClient(t testing.TB, server *httptest.Server) *Client {
+// Open opens a browser on a server that runs already, such as http://localhost:8080.
+func Open(t testing.TB, address string) *Client {
+	t.Helper()
+	return newClient(t, address, http.DefaultTransport)
+}
+
+func newClient(t testing.TB, address string, transport http.RoundTripper) *Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Client{t: t, server: server, http: &http.Client{
+	return &Client{t: t, address: address, http: &http.Client{
 		Jar:       jar,
-		Transport: server.Client().Transport,
+		Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},
@@ -47,11 +53,11 @@ func newClient(t testing.TB, server *httptest.Server) *Client {
 // Another opens a second browser, with no cookies, on the same server.
 func (c *Client) Another() *Client {
 	c.t.Helper()
-	return newClient(c.t, c.server)
+	return newClient(c.t, c.address, c.http.Transport)
 }
 
 // URL is the address of a path on the server.
-func (c *Client) URL(path string) string { return c.server.URL + path }
+func (c *Client) URL(path string) string { return c.address + path }
 
 // Cookie returns the value of a cookie, empty when the browser has none of that name.
 func (c *Client) Cookie(name string) string {
@@ -69,7 +75,7 @@ func (c *Client) SetCookie(name, value string) {
 }
 
 func (c *Client) base() *url.URL {
-	u, err := url.Parse(c.server.URL)
+	u, err := url.Parse(c.address)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -103,7 +109,7 @@ func (c *Client) PostRequest(path string, fields url.Values) *http.Request {
 	c.t.Helper()
 	r := c.Request(http.MethodPost, path, strings.NewReader(fields.Encode()))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Origin", c.server.URL)
+	r.Header.Set("Origin", c.address)
 	return r
 }
 

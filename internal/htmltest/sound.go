@@ -33,7 +33,7 @@ func (p *Page) problems() []string {
 			}
 		}
 	})
-	p.Doc.Find("input:not([type=hidden]), select, textarea").Each(func(_ int, s *goquery.Selection) {
+	p.Doc.Find("input:not([type=hidden]):not([aria-hidden=true]), select, textarea").Each(func(_ int, s *goquery.Selection) {
 		if !p.labelled(s) {
 			note("field %q has no label", s.AttrOr("name", ""))
 		}

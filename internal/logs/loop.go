@@ -40,10 +40,7 @@ func (l *Logs) Run(ctx context.Context) error {
 	defer stop()
 	events := make([]unix.EpollEvent, 256)
 	for ctx.Err() == nil {
-		come, millis := l.timers.due(time.Now())
-		for _, s := range come {
-			l.schedule(s)
-		}
+		millis := l.expire()
 		n, err := unix.EpollWait(l.epoll, events, millis)
 		if err != nil && !errors.Is(err, unix.EINTR) {
 			return errors.Join(fmt.Errorf("wait for output: %w", err), l.leaveAll())
@@ -56,22 +53,31 @@ func (l *Logs) Run(ctx context.Context) error {
 	return l.leaveAll()
 }
 
+// expire gives a turn to the streams that have waited, and says for how many milliseconds there is no other.
+func (l *Logs) expire() (millis int) {
+	come, millis := l.timers.due(time.Now())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range come {
+		l.schedule(s)
+	}
+	return millis
+}
+
 // readable lets a service that has written wait for its turn.
 func (l *Logs) readable(e unix.EpollEvent) {
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	s := l.streams[serviceOf(e)]
 	if s == nil {
-		l.mu.Unlock()
 		return
 	}
 	now := time.Now()
-	wait := s.pace.next(now, &l.tuning)
-	l.mu.Unlock()
-	if wait == 0 {
-		l.schedule(s)
+	if wait := s.pace.next(now, &l.tuning); wait > 0 {
+		l.timers.add(now.Add(wait), s)
 		return
 	}
-	l.timers.add(now.Add(wait), s)
+	l.schedule(s)
 }
 
 // later gives the stream a turn after d.
@@ -90,16 +96,12 @@ func (l *Logs) isEnded() bool {
 // leaveAll closes every stream and waits for the workers.
 func (l *Logs) leaveAll() error {
 	l.mu.Lock()
-	var open []*stream
+	l.ended = true
 	for _, s := range l.streams {
 		s.requests = append(s.requests, request{serve: (*stream).end, end: ignore})
-		open = append(open, s)
-	}
-	l.ended = true
-	l.mu.Unlock()
-	for _, s := range open {
 		l.schedule(s)
 	}
+	l.mu.Unlock()
 	select {
 	case <-l.pool.close():
 		l.release()

@@ -60,7 +60,9 @@ func (l *Logs) open(ctx context.Context, src Source, writer bool) (*os.File, err
 		case <-ctx.Done():
 		}
 	}
-	l.enqueue(src.Service, &src, request{ctx, serve, end})
+	if err := l.enqueue(src.Service, &src, request{ctx, serve, end}); err != nil {
+		return nil, err
+	}
 	select {
 	case o := <-answer:
 		return o.w, o.err
@@ -75,16 +77,17 @@ func (l *Logs) open(ctx context.Context, src Source, writer bool) (*os.File, err
 func (l *Logs) Mark(ctx context.Context, id panel.ServiceID, line string) error {
 	line = "upkeep: " + strings.ReplaceAll(line, "\n", " ") + "\n"
 	answer := make(chan error, 1)
-	l.enqueue(id, nil, request{
+	err := l.enqueue(id, nil, request{
 		ctx:   ctx,
 		serve: func(s *stream) error { return s.mark(line) },
 		end:   func(err error) { answer <- err },
 	})
-	var err error
-	select {
-	case err = <-answer:
-	case <-ctx.Done():
-		err = ctx.Err()
+	if err == nil {
+		select {
+		case err = <-answer:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("mark log of service %d: %w", id, err)
@@ -96,17 +99,17 @@ func (l *Logs) Mark(ctx context.Context, id panel.ServiceID, line string) error 
 // descriptors. It returns at once; files stay. Output of a process that still runs then waits in the FIFO,
 // and the process with it when the FIFO is full, so close only what has ended.
 func (l *Logs) Close(id panel.ServiceID) {
-	l.enqueue(id, nil, request{serve: (*stream).end, end: ignore})
+	// An error says that there is nothing to close.
+	_ = l.enqueue(id, nil, request{serve: (*stream).end, end: ignore})
 }
 
 // Remove is Close followed by the removal of the FIFO and the fallback file. The log in the home stays: it is
 // the account's. The service need not be open.
 func (l *Logs) Remove(id panel.ServiceID) {
-	l.enqueue(id, nil, request{serve: (*stream).end, end: func(err error) {
-		if err == nil || isNotOpen(err) {
-			l.removeFiles(id)
-		}
-	}})
+	remove := func(error) { l.removeFiles(id) } // an error says that it was not open
+	if err := l.enqueue(id, nil, request{serve: (*stream).end, end: remove}); err != nil {
+		remove(err)
+	}
 }
 
 // Path is the file that gets the output of an open service now: empty when no file does.

@@ -127,9 +127,10 @@ func (p *pool) finish(a *lane) {
 func (p *pool) close() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.closed = make(chan struct{})
+	closed := make(chan struct{})
+	p.closed = closed
 	p.tell()
-	return p.closed
+	return closed
 }
 
 // tell closes the channel once nothing is left to do. The caller holds mu.

@@ -52,34 +52,29 @@ var (
 
 func ignore(error) {}
 
-func isNotOpen(err error) bool { return errors.Is(err, panel.ErrNotFound) }
-
-// enqueue hands a request to the stream of a service. With a source the stream is made if it is missing.
-func (l *Logs) enqueue(id panel.ServiceID, src *Source, r request) {
+// enqueue hands a request to the stream of a service, or returns an error. With a source the stream is made if
+// it is missing.
+func (l *Logs) enqueue(id panel.ServiceID, src *Source, r request) error {
 	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return errEnded
+	}
 	s := l.streams[id]
-	if s == nil && src != nil && !l.ended {
+	if s == nil && src == nil {
+		return panel.ErrNotFound
+	}
+	if s == nil {
 		s = &stream{l: l, id: id, account: src.Account, fifo: -1}
 		l.streams[id] = s
 	}
-	if s == nil || l.ended {
-		err := panel.ErrNotFound
-		if l.ended {
-			err = errEnded
-		}
-		l.mu.Unlock()
-		r.end(err)
-		return
-	}
 	s.requests = append(s.requests, r)
-	l.mu.Unlock()
 	l.schedule(s)
+	return nil
 }
 
-// schedule asks for a turn of the stream.
+// schedule asks for a turn of the stream. The caller holds mu.
 func (l *Logs) schedule(s *stream) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	if s.queued {
 		s.again = true
 		return
@@ -161,7 +156,11 @@ func (s *stream) begin(src Source, writer bool) (*os.File, error) {
 		return nil, err
 	}
 	if s.fifo >= 0 && !sameFile(s.fifo, path) {
-		s.leave() // the FIFO was replaced: nobody new writes to the former one
+		// The FIFO was replaced. What the former one holds is the log's, what is still written to it is not.
+		if err := s.drainPresent(); err != nil {
+			return nil, err
+		}
+		s.leave()
 	}
 	if s.fifo < 0 {
 		if err := s.watch(path); err != nil {

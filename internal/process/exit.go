@@ -35,7 +35,7 @@ func reapedStatus(fd int) (syscall.WaitStatus, bool) {
 
 func zombieStatus(fd, pid int) (syscall.WaitStatus, bool) {
 	s, err := readStat(pid)
-	if err != nil || !dead(fd) || !s.zombie() {
+	if err != nil || !s.zombie() {
 		return 0, false
 	}
 	if s.exitCode == 0 && !inspectable(pid) {

@@ -97,12 +97,9 @@ func TestEndOfStranger(t *testing.T) {
 		for _, pid := range []int{other.Process.Pid, os.Getpid(), 1} {
 			start, err := StartTicks(pid)
 			check(t, err)
-			if err := End(t.Context(), a.group, pid, start, syscall.SIGKILL); !errors.Is(err, panel.ErrNotFound) {
+			if err := End(t.Context(), a.group, pid, start, syscall.SIGCONT); !errors.Is(err, panel.ErrNotFound) {
 				t.Errorf("End of process %d: %v, want ErrNotFound", pid, err)
 			}
-		}
-		if got := members(t, other.group); len(got) != 1 {
-			t.Error("the other service's process is gone")
 		}
 	})
 }

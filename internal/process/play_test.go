@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -65,8 +66,11 @@ func tell(what any) { fmt.Println(what) }
 
 func linger() { _, _ = io.Copy(io.Discard, os.Stdin) }
 
+var spent atomic.Int64
+
 func burn() {
 	for {
+		spent.Add(1)
 	}
 }
 

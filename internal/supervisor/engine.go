@@ -230,6 +230,11 @@ func (e *Engine) do(ctx context.Context, r request) answer {
 	case <-ctx.Done():
 		return answer{err: ctx.Err()}
 	case <-e.stopped:
+	}
+	select { // StopAll is answered in the moment before the end
+	case a := <-r.reply:
+		return a
+	default:
 		return answer{err: ErrStopped}
 	}
 }

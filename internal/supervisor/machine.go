@@ -180,6 +180,9 @@ func (m *machine) on(e event, now time.Time) []action {
 	if m.state() != before {
 		m.since = now
 	}
+	if adopted, ok := e.(evAdopt); ok && m.phase == running {
+		m.since = adopted.startedAt // it never stopped running
+	}
 	return actions
 }
 
