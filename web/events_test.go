@@ -417,3 +417,31 @@ func TestRunReportsADeadListener(t *testing.T) {
 		t.Error("Run on a closed listener: no error")
 	}
 }
+
+// What takes too long goes on; the person is told so before the request itself runs out of time.
+func TestActionsThatTakeTooLong(t *testing.T) {
+	for action, fields := range map[string]url.Values{"restart": {}, "pause": {}, "delete": {"confirm": {"web"}}} {
+		t.Run(action, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *bubble) {
+				b.engine.hangs = true
+				r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, webPath+"/"+action,
+					strings.NewReader(fields.Encode()))
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+				r.AddCookie(&http.Cookie{Name: sessionCookie, Value: b.cookie})
+				w := httptest.NewRecorder()
+				start := time.Now()
+				b.server.Handler().ServeHTTP(w, r)
+				if took := time.Since(start); took != waitTime {
+					t.Errorf("answered after %v, want %v", took, waitTime)
+				}
+				if w.Code != http.StatusSeeOther || w.Header().Get("Location") != webPath {
+					t.Errorf("status %d to %q, want 303 to the service", w.Code, w.Header().Get("Location"))
+				}
+				row, err := b.store.Session(t.Context(), token.Hash(b.cookie), b.clock.Now())
+				if err != nil || !strings.Contains(string(row.Data), "takes longer") {
+					t.Errorf("message = %s, %v", row.Data, err)
+				}
+			})
+		})
+	}
+}

@@ -34,7 +34,8 @@ type fakeEngine struct {
 	calls     []string // every action, in order
 	watchers  map[chan struct{}]bool
 	panics    bool
-	measured  int // services whose usage was asked for, in all
+	hangs     bool // actions wait until their context ends
+	measured  int  // services whose usage was asked for, in all
 }
 
 func newFakeEngine(s *store.Store, now func() time.Time) *fakeEngine {
@@ -237,6 +238,10 @@ func (f *fakeEngine) act(ctx context.Context, verb string, a panel.Account, name
 	if err := f.note("%s %s", verb, name); err != nil {
 		return panel.Status{}, err
 	}
+	if f.hangs {
+		<-ctx.Done()
+		return panel.Status{}, ctx.Err()
+	}
 	svc, err := f.store.Service(ctx, a.ID, name)
 	if err != nil {
 		return panel.Status{}, err
@@ -268,6 +273,10 @@ func (f *fakeEngine) Restart(ctx context.Context, a panel.Account, name string, 
 func (f *fakeEngine) Remove(ctx context.Context, a panel.Account, name string, by panel.Actor) error {
 	if err := f.note("remove %s", name); err != nil {
 		return err
+	}
+	if f.hangs {
+		<-ctx.Done()
+		return ctx.Err()
 	}
 	svc, err := f.store.Service(ctx, a.ID, name)
 	if err != nil {

@@ -125,10 +125,7 @@ func printable(line []byte) string {
 	return clip(strings.ToValidUTF8(string(line), "\ufffd"), maxFlashLineBytes)
 }
 
-// clip shortens a text to at most maxBytes, at the start of a character.
+// clip shortens a text to at most maxBytes, at the start of a character, and drops bytes that are no text.
 func clip(s string, maxBytes int) string {
-	if len(s) <= maxBytes {
-		return s
-	}
-	return strings.ToValidUTF8(s[:maxBytes], "")
+	return strings.ToValidUTF8(s[:min(len(s), maxBytes)], "")
 }

@@ -2,7 +2,9 @@ package web
 
 import (
 	"context"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,14 +65,11 @@ func (l *limits) makeRoom() {
 	if len(l.keys) < l.max {
 		return
 	}
-	for range max(1, l.max/10) {
-		var oldest string
-		for key, k := range l.keys {
-			if oldest == "" || k.seen.Before(l.keys[oldest].seen) {
-				oldest = key
-			}
-		}
-		delete(l.keys, oldest)
+	oldest := slices.SortedFunc(maps.Keys(l.keys), func(a, b string) int {
+		return l.keys[a].seen.Compare(l.keys[b].seen)
+	})
+	for _, key := range oldest[:max(1, l.max/10)] {
+		delete(l.keys, key)
 	}
 }
 

@@ -12,11 +12,12 @@ import (
 // welcomeRoute holds a secret, so the log never shows the path itself.
 const welcomeRoute = "/welcome/:token"
 
-// Time limits of handlers. A restart answers once its outcome is known: it waits for the stop timeout and for the
-// new program's start period.
+// Time limits of handlers. An action answers once its outcome is known, which may include the stop timeout and the
+// new program's start period; after waitTime the page says that it goes on.
 const (
 	pageTime   = 10 * time.Second
-	actionTime = 30 * time.Second
+	waitTime   = 25 * time.Second
+	actionTime = waitTime + 5*time.Second
 )
 
 // routes are the handlers, by noun.

@@ -188,7 +188,9 @@ func (h *serviceHandlers) act(c echo.Context, do func(context.Context, panel.Acc
 		return err
 	}
 	a := account(c)
-	f, err := do(c.Request().Context(), a, svc.Name)
+	ctx, cancel := context.WithTimeout(c.Request().Context(), waitTime)
+	defer cancel()
+	f, err := do(ctx, a, svc.Name)
 	if err != nil {
 		if f, err = refusedFlash(svc.Name, err); err != nil {
 			return err

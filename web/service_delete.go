@@ -46,7 +46,9 @@ func (h *serviceDeleteHandlers) remove(c echo.Context) error {
 		return h.ask(c, http.StatusUnprocessableEntity, svc, clip(typed, maxFilterBytes),
 			"This is not the name of the service. Type "+svc.Name+" to delete it.")
 	}
-	a, ctx := account(c), c.Request().Context()
+	ctx, cancel := context.WithTimeout(c.Request().Context(), waitTime)
+	defer cancel()
+	a := account(c)
 	path := logPath(a, svc.Name, h.extract(ctx, a, svc).Path)
 	if err := h.control.Remove(ctx, a, svc.Name, actor(c)); err != nil {
 		return h.refused(c, svc, err)

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/a-h/templ"
 	"github.com/labstack/echo/v4"
 
 	"upkeep/internal/panel"
@@ -178,10 +177,4 @@ func readListQuery(q url.Values) templates.ListQuery {
 		list.Page = n
 	}
 	return list
-}
-
-// fragment is a part of a page with the id of its element.
-type fragment struct {
-	id        string
-	component templ.Component
 }

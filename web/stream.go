@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/a-h/templ"
 	"github.com/tmaxmax/go-sse"
 
 	"upkeep/templates"
@@ -24,6 +25,12 @@ const (
 	pingEvery    = 15 * time.Second       // keeps proxies from closing a connection that looks dead
 	writeTime    = 10 * time.Second       // a reader that takes longer is dropped
 )
+
+// fragment is a part of a page with the id of its element.
+type fragment struct {
+	id        string
+	component templ.Component
+}
 
 // stream is one open connection to a page.
 type stream struct {

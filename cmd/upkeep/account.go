@@ -88,7 +88,11 @@ func createAccount(ctx context.Context, st *store.Store, homes, name, unixUser s
 	if err != nil {
 		return panel.Account{}, fmt.Errorf("account %q: %w", name, err)
 	}
-	return st.CreateAccount(ctx, acct)
+	acct, err = st.CreateAccount(ctx, acct)
+	if errors.Is(err, panel.ErrConflict) {
+		return acct, &exitError{fmt.Errorf("account %q: its Unix user belongs to another account already", name), exitConflict}
+	}
+	return acct, err
 }
 
 // shareUser makes an account that runs as the person who starts upkeep.

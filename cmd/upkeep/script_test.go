@@ -36,7 +36,7 @@ func setUpScript(env *testscript.Env) error {
 	return errors.Join(
 		os.Chmod(filepath.Dir(env.WorkDir), 0o711),
 		os.Chmod(env.WorkDir, 0o711),
-		os.WriteFile(config, nil, 0o600),
+		os.WriteFile(config, nil, 0o644),
 	)
 }
 

@@ -164,6 +164,9 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 }
 
 func listen(addr string) (net.Listener, error) {
+	if addr == "" { // it would mean any port, open to everybody
+		return nil, &exitError{errors.New("settings: listen must not be empty"), exitInvalid}
+	}
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("the address %s is taken by another program; choose another one with --listen", addr)

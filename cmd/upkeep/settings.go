@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/parsers/toml/v2"
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/file"
@@ -94,15 +95,24 @@ func readSettings(flags *pflag.FlagSet) (*settings, error) {
 	}
 	var s settings
 	if err := k.Unmarshal("", &s); err != nil {
-		return nil, &exitError{fmt.Errorf("settings: %w", err), exitInvalid}
+		return nil, &exitError{notDecoded(err), exitInvalid}
 	}
 	return &s, s.complete()
+}
+
+// notDecoded names the setting whose value is of the wrong kind; the decoder itself would say so in four lines.
+func notDecoded(err error) error {
+	var wrong *mapstructure.DecodeError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("settings: %s: %w", wrong.Name(), wrong.Unwrap())
+	}
+	return fmt.Errorf("settings: %w", err)
 }
 
 func envKey(name, value string) (string, any) {
 	key := strings.ToLower(strings.TrimPrefix(name, "UPKEEP_"))
 	switch {
-	case key == "config" || !known(key):
+	case key == "config" || !known(key) || value == "": // a variable that is empty is as good as none
 		return "", nil
 	case key == "backoff" || key == "trusted_proxies":
 		return key, strings.Split(value, ",")
@@ -149,6 +159,9 @@ func known(key string) bool {
 
 // complete makes paths absolute, fills in what depends on other settings, and refuses what cannot be.
 func (s *settings) complete() (err error) {
+	if s.Data == "" || s.Domain == "" {
+		return &exitError{errors.New("settings: data and domain must not be empty"), exitInvalid}
+	}
 	if s.Data, err = filepath.Abs(s.Data); err != nil {
 		return err
 	}

@@ -56,6 +56,9 @@ const serviceUser = "nobody"
 
 // set makes a database and a home, starts the daemon and waits for all its services.
 func (b *bench) set(ctx context.Context, s scene) (*world, error) {
+	if err := b.roomFor(len(s.commands)); err != nil {
+		return nil, err
+	}
 	dir := filepath.Join(b.dir, s.name)
 	w := &world{scene: s, bench: b, dir: dir, data: filepath.Join(dir, "data")}
 	err := w.prepare(ctx)

@@ -1,6 +1,8 @@
 package cgroup
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -9,11 +11,12 @@ func TestKill(t *testing.T) {
 		name   string
 		frozen bool
 		kill   func(string) error
+		after  string // of cgroup.freeze
 	}{
-		{"running", false, Kill},
-		{"frozen", true, Kill},
-		{"one by one", false, killEach},
-		{"one by one, frozen", true, killEach},
+		{"running", false, Kill, "0\n"},
+		{"frozen", true, Kill, "1\n"},
+		{"one by one", false, killEach, "0\n"},
+		{"one by one, frozen", true, killEach, "0\n"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := newRun(t, groups(t), 1)
@@ -27,6 +30,9 @@ func TestKill(t *testing.T) {
 			eventually(t, "everything is dead", func() bool { return !populated(t, path) })
 			if pids := processes(t, path); pids != nil {
 				t.Errorf("%v are left", pids)
+			}
+			if got, err := os.ReadFile(filepath.Join(path, "cgroup.freeze")); string(got) != c.after || err != nil {
+				t.Errorf("cgroup.freeze is %q, %v; want %q", got, err, c.after)
 			}
 		})
 	}

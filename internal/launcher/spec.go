@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"upkeep/internal/panel"
 )
@@ -52,11 +53,16 @@ const maxMessage = 1 << 20
 
 var errMessage = errors.New("malformed launcher message")
 
-// encode writes the spec as a length and a list of NUL-terminated key=value strings. None of the values can hold
-// a NUL: execve could not pass it on.
+// encode writes the spec as a length and a list of NUL-terminated key=value strings. It refuses a value that holds
+// a NUL, which execve could not pass on and which would smuggle a field in. A spec that is too long is a [*Failure],
+// the one that execve would answer with.
 func (s *Spec) encode() ([]byte, error) {
 	var b strings.Builder
-	put := func(key, value string) { b.WriteString(key + "=" + value + "\x00") }
+	fields := 0
+	put := func(key, value string) {
+		b.WriteString(key + "=" + value + "\x00")
+		fields++
+	}
 	for _, path := range s.Cgroups {
 		put("cgroup", path)
 	}
@@ -77,8 +83,11 @@ func (s *Spec) encode() ([]byte, error) {
 	for _, e := range s.Env {
 		put("env", e)
 	}
+	if strings.Count(b.String(), "\x00") != fields {
+		return nil, fmt.Errorf("%w: NUL in a value", errMessage)
+	}
 	if b.Len() > maxMessage {
-		return nil, fmt.Errorf("%w: %d bytes", errMessage, b.Len())
+		return nil, &Failure{Step: panel.StepExecute, Errno: int(syscall.E2BIG), Detail: s.Argv[0]}
 	}
 	message := binary.LittleEndian.AppendUint32(nil, uint32(b.Len()))
 	return append(message, b.String()...), nil

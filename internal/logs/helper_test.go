@@ -121,9 +121,15 @@ func write(t testing.TB, w *os.File, text string) {
 	}
 }
 
+// mark waits for the line, and for the worker that wrote it to leave the stream.
 func mark(t testing.TB, l *Logs, src Source, line string) {
 	t.Helper()
 	must(t, l.Mark(t.Context(), src.Service, line))
+	eventually(t, "the worker leaves", func() bool {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !l.streams[src.Service].queued
+	})
 }
 
 func must(t testing.TB, err error) {

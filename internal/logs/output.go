@@ -28,9 +28,16 @@ func (l *Logs) openFallback(s *stream) (*output, error) {
 	return &output{fd: fd, path: path, fallback: true}, nil
 }
 
-// look reads the size, and reports whether the file may be written on: it was not deleted, linked, given away
-// or moved from its place.
+// look reports whether the file may be written on: it was not deleted, linked, given away or moved from its
+// place. It reads the size last, because the account may write to the file or truncate it too: the less time
+// passes before bytes are put at that place, the better. Only O_APPEND would close the gap, which splice refuses.
 func (o *output) look(src Source, now time.Time, t *tuning) bool {
+	if !o.fallback && now.Sub(o.verified) >= t.verifyEvery {
+		o.verified = now
+		if !leadsTo(src, o.fd) {
+			return false
+		}
+	}
 	var st unix.Stat_t
 	if unix.Fstat(o.fd, &st) != nil || st.Nlink == 0 {
 		return false
@@ -39,14 +46,7 @@ func (o *output) look(src Source, now time.Time, t *tuning) bool {
 	if o.fallback {
 		return st.Size < t.keep
 	}
-	if soundFile(st, src) != nil {
-		return false
-	}
-	if now.Sub(o.verified) < t.verifyEvery {
-		return true
-	}
-	o.verified = now
-	return leadsTo(src, o.fd)
+	return soundFile(st, src) == nil
 }
 
 // ready brings the stream to a file that can be written on, at its end.

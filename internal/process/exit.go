@@ -41,8 +41,8 @@ func zombieStatus(fd, pid int) (syscall.WaitStatus, bool) {
 	if s.exitCode == 0 && !inspectable(pid) {
 		return 0, false
 	}
-	// As long as the zombie takes a signal it holds its number, and the file was its own.
-	if unix.PidfdSendSignal(fd, 0, nil, 0) != nil {
+	// As long as the zombie is there to be signalled it holds its number, and the file was its own.
+	if err := unix.PidfdSendSignal(fd, 0, nil, 0); errors.Is(err, unix.ESRCH) {
 		return 0, false
 	}
 	return syscall.WaitStatus(s.exitCode), true

@@ -98,6 +98,13 @@ func (a *actor) line() string {
 	return strings.TrimSuffix(line, "\n")
 }
 
+// tellOn lets the part go on that waits to hear from the test.
+func (a *actor) tellOn() {
+	a.tb.Helper()
+	_, err := a.stdin.Write([]byte{'\n'})
+	check(a.tb, err)
+}
+
 // number reads a line that is a process or port number.
 func (a *actor) number() int {
 	a.tb.Helper()

@@ -133,6 +133,22 @@ func zombie(t *testing.T, script string) (parent *actor, id panel.Identity) {
 	return parent, id
 }
 
+// A process that is reaped between the opening of its pidfd and the look at /proc is still known by its inode.
+func TestReapedWhileLooking(t *testing.T) {
+	parent, id := zombie(t, "exit 42")
+	h, err := Open(id.PID)
+	check(t, err)
+	defer h.Close()
+	reap(t, parent)
+	if same, err := h.is(id); same != (id.Inode != 0) || err != nil {
+		t.Errorf("recognised: %v, %v", same, err)
+	}
+	id.Inode = 0
+	if same, err := h.is(id); same || err != nil {
+		t.Errorf("recognised without an inode: %v, %v", same, err)
+	}
+}
+
 // /proc shows the state of the first thread, also when the process goes on without it.
 func TestAliveWithoutFirstThread(t *testing.T) {
 	a := play(t, rung{}, "dead-leader")
@@ -186,8 +202,7 @@ func TestExitStatusOfNonChild(t *testing.T) {
 
 func reap(t *testing.T, parent *actor) {
 	t.Helper()
-	_, err := parent.stdin.Write([]byte{'\n'})
-	check(t, err)
+	parent.tellOn()
 	if got := parent.line(); got != "reaped" {
 		t.Fatalf("the parent says %q", got)
 	}

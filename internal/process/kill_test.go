@@ -43,6 +43,26 @@ func TestKillAllOfHydra(t *testing.T) {
 	})
 }
 
+// Before anything is killed everything stands still, also what the caller had not seen yet.
+func TestStopAll(t *testing.T) {
+	a := play(t, rungs[1], "tree", "2")
+	pids := a.numbers(3)
+	h, err := Open(a.Process.Pid)
+	check(t, err)
+	handles := []*Handle{h}
+	defer func() { closeAll(handles) }()
+	check(t, stopAll(t.Context(), a.group, &handles))
+	if len(handles) != len(pids) {
+		t.Errorf("%d handles, want %d", len(handles), len(pids))
+	}
+	for _, pid := range pids {
+		eventually(t, "it stands still", func() bool {
+			s, err := readStat(pid)
+			return err == nil && s.state == 'T'
+		})
+	}
+}
+
 func TestKillAllSparesOthers(t *testing.T) {
 	onEachRung(t, func(t *testing.T, r rung) {
 		a, other := play(t, r, "tree", "1"), play(t, r, "tree", "1")

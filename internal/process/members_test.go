@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -64,6 +65,27 @@ func TestMembersWithoutCaller(t *testing.T) {
 	if got := members(t, Group{Service: 1, Identity: self}); slices.Contains(got, os.Getpid()) || slices.Contains(got, a.Process.Pid) {
 		t.Errorf("members %v contain the caller or its child", got)
 	}
+}
+
+// The same in a control group: the one this process lives in.
+func TestMembersWithoutCallerInGroup(t *testing.T) {
+	path := newCgroup(t, panel.ServiceID(lastService.Add(1)))
+	own := filepath.Join(path, "..", "..", "..", "..") // run, service, account, tree
+	got := members(t, Group{Service: 1, Identity: panel.Identity{Cgroup: own}})
+	if len(got) == 0 || slices.Contains(got, os.Getpid()) {
+		t.Errorf("%d members; is the caller among them: %v", len(got), slices.Contains(got, os.Getpid()))
+	}
+}
+
+// A session of its own and no marker: what is left is descent.
+func TestMembersByDescent(t *testing.T) {
+	onEachRung(t, func(t *testing.T, r rung) {
+		a := play(t, r, "scrub")
+		want := a.numbers(2)
+		if got := members(t, a.group); !slices.Equal(got, want) {
+			t.Errorf("members %v, want %v", got, want)
+		}
+	})
 }
 
 func TestMembersOfMany(t *testing.T) {

@@ -52,6 +52,11 @@ func init() {
 		"leave": func([]string) { start("tree", "0") },
 		// The main process ends, another of its session stays.
 		"desert": func([]string) { plant("2") },
+		// A child without the run's environment, in a session of its own.
+		"scrub": func([]string) { tell(os.Getpid()); scrub(); linger() },
+		// Waits for a child that used some CPU time, when it is told to.
+		"delegate": func([]string) { tell("ready"); hear(); wait(start("use-cpu")); tell("done"); linger() },
+		"use-cpu":  func([]string) { useCPU(200 * time.Millisecond) },
 		// Starts others, in sessions of their own, as fast as it can.
 		"hydra":       func([]string) { tell("ready"); spawnOn(300); linger() },
 		"listen":      listen,
@@ -89,6 +94,29 @@ func plant(depth string) {
 	}
 }
 
+func scrub() {
+	cmd := command("tree", "0")
+	cmd.Env = []string{modeVariable + "=tree"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	must(cmd.Start())
+}
+
+// hear waits for a byte from the test.
+func hear() {
+	_, err := os.Stdin.Read(make([]byte, 1))
+	must(err)
+}
+
+func useCPU(d time.Duration) {
+	for {
+		var used unix.Rusage
+		must(unix.Getrusage(unix.RUSAGE_SELF, &used))
+		if time.Duration(used.Utime.Nano()+used.Stime.Nano()) > d {
+			return
+		}
+	}
+}
+
 func command(mode string, args ...string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.Env = append(os.Environ(), modeVariable+"="+mode)
@@ -98,7 +126,11 @@ func command(mode string, args ...string) *exec.Cmd {
 
 func wait(cmd *exec.Cmd) { must(cmd.Wait()) }
 
+// must ends the part; io.EOF is the test's own end.
 func must(err error) {
+	if err == io.EOF {
+		os.Exit(0)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -156,10 +188,7 @@ func keepZombie(args []string) {
 	cmd := exec.Command(args[0], args[1:]...)
 	must(cmd.Start())
 	tell(cmd.Process.Pid)
-	_, err := os.Stdin.Read(make([]byte, 1))
-	if err != nil {
-		return
-	}
+	hear()
 	_ = cmd.Wait() // its status is what the test asks about
 	tell("reaped")
 	linger()

@@ -42,6 +42,22 @@ func TestUsage(t *testing.T) {
 	})
 }
 
+// CPU time stays when the process that used it has ended.
+func TestUsageOfEndedChildren(t *testing.T) {
+	onEachRung(t, func(t *testing.T, r rung) {
+		a := play(t, r, "delegate")
+		a.line()
+		o := NewObserver()
+		usage(t, o, a.group)
+		a.tellOn()
+		a.line()
+		o.now = func() time.Time { return time.Now().Add(30 * time.Second) }
+		if got := usage(t, o, a.group).CPU * 60; got < 0.2 { // at most 60 s later
+			t.Errorf("%v s of CPU time, want more than 0.2", got)
+		}
+	})
+}
+
 func TestUsageAfterTheEnd(t *testing.T) {
 	onEachRung(t, func(t *testing.T, r rung) {
 		a := play(t, r, "linger")

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// installation is one upkeep on the machine: its folders, and the Unix user who starts it.
+type installation struct {
+	t     *testing.T
+	dir   string
+	data  string
+	homes string
+	uid   int // of whoever starts it
+}
+
+// nobody is a Unix user without rights that every Debian has.
+const nobody = 65534
+
+// install makes an installation of whoever runs the tests. What it leaves running is ended after the test.
+func newInstallation(t *testing.T) *installation { return newInstallationOf(t, os.Geteuid()) }
+
+func newInstallationOf(t *testing.T, uid int) *installation {
+	t.Helper()
+	dir := openDir(t)
+	in := &installation{t: t, dir: dir, data: filepath.Join(dir, "data"), homes: filepath.Join(dir, "homes"), uid: uid}
+	err := os.WriteFile(in.config(), nil, 0o644)
+	if err != nil || os.Chown(dir, uid, -1) != nil {
+		t.Fatalf("prepare %s: %v", dir, err)
+	}
+	t.Cleanup(in.endServices)
+	return in
+}
+
+// config is an empty settings file, so that the machine's own is not read.
+func (in *installation) config() string { return filepath.Join(in.dir, "config.toml") }
+
+func (in *installation) database() string { return filepath.Join(in.data, "upkeep.db") }
+
+// command is upkeep with arguments, as the installation's Unix user would start it.
+func (in *installation) command(args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(bin, "upkeep"), args...)
+	cmd.Dir = in.dir
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + in.dir, "GORACE=" + os.Getenv("GORACE"),
+		"UPKEEP_CONFIG=" + in.config(), "UPKEEP_DATA=" + in.data, "UPKEEP_HOMES=" + in.homes,
+		"UPKEEP_LISTEN=127.0.0.1:0",
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if in.uid != os.Geteuid() {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(in.uid), Gid: uint32(in.uid)}
+	}
+	return cmd
+}
+
+// run runs a command to its end and returns what it printed. The command must succeed.
+func (in *installation) run(stdin string, args ...string) string {
+	in.t.Helper()
+	cmd := in.command(args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.Output()
+	if err != nil {
+		in.t.Fatalf("upkeep %s: %v: %s", strings.Join(args, " "), err, complaint(err))
+	}
+	return string(out)
+}
+
+// complaint is what a command wrote to its standard error.
+func complaint(err error) string {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return string(exit.Stderr)
+	}
+	return ""
+}
+
+// refuses runs a command that must end with the status 1 and one sentence, and returns that.
+func (in *installation) refuses(args ...string) string {
+	in.t.Helper()
+	cmd := in.command(args...)
+	out, err := cmd.Output()
+	said := complaint(err)
+	if cmd.ProcessState.ExitCode() != 1 {
+		in.t.Errorf("upkeep %s: %v, want status 1", strings.Join(args, " "), err)
+	}
+	if len(out) > 0 {
+		in.t.Errorf("upkeep %s: standard output %q, want none", strings.Join(args, " "), out)
+	}
+	if !strings.HasPrefix(said, "upkeep: ") || strings.Count(said, "\n") != 1 || !strings.HasSuffix(said, "\n") {
+		in.t.Errorf("upkeep %s: standard error %q, want one line that begins with \"upkeep: \"", strings.Join(args, " "), said)
+	}
+	return said
+}
+
+// withoutUser skips the test when the Unix user exists, and removes the one that the test makes.
+func withoutUser(t *testing.T, name string) {
+	t.Helper()
+	if u, err := user.Lookup(name); err == nil {
+		t.Skipf("the Unix user %q, which this test makes and removes, exists already (uid %s, home %s)", name, u.Uid, u.HomeDir)
+	}
+	t.Cleanup(func() {
+		if err := removeUser(name); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// patience bounds every wait of these tests. It is only ever used up by a test that fails.
+const patience = 30 * time.Second
+
+// eventually waits until what is described holds.
+func eventually(t testing.TB, described string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited %v in vain until %s", patience, described)
+		}
+	}
+}
+
+// uidOf is who a process runs as.
+func uidOf(t testing.TB, pid int) int {
+	t.Helper()
+	info, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(info.Sys().(*syscall.Stat_t).Uid)
+}

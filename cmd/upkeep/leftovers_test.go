@@ -1,0 +1,97 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"upkeep/internal/cgroup"
+	"upkeep/store"
+)
+
+// endServices ends what the installation left running, as it is meant to, and removes its control groups.
+func (in *installation) endServices() {
+	in.t.Helper()
+	id := in.instance()
+	if id == "" {
+		return
+	}
+	eventually(in.t, "no process of the installation is left", func() bool {
+		left := processesOf(id)
+		for _, pid := range left {
+			_ = syscall.Kill(pid, syscall.SIGKILL) // gone already is as good
+		}
+		return len(left) == 0
+	})
+	if groups := groupsOf(id); groups != "" {
+		eventually(in.t, "the control groups are removed", func() bool { return removeGroups(groups) == nil })
+	}
+}
+
+// instance is the name by which the processes and control groups of the installation are known; empty when it has
+// no database.
+func (in *installation) instance() string {
+	in.t.Helper()
+	if _, err := os.Stat(in.database()); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	// Not t.Context: that one has ended when this is called at the end of a test.
+	s, err := store.Open(context.Background(), in.database())
+	if err != nil {
+		return "" // a test has broken the database on purpose, and nothing ran on it
+	}
+	if err := s.Close(); err != nil {
+		in.t.Error(err)
+	}
+	return s.InstanceID()
+}
+
+// processesOf lists the living processes that carry a marker of the instance in their environment.
+func processesOf(instance string) []int {
+	var found []int
+	paths, _ := filepath.Glob("/proc/[0-9]*/environ") // the pattern is well formed
+	for _, path := range paths {
+		env, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(append([]byte{0}, env...), []byte("\x00RUN_ID="+instance+"-")) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			found = append(found, pid)
+		}
+	}
+	return found
+}
+
+// groupsOf is the directory of the instance's control groups; empty when there is none.
+func groupsOf(instance string) string {
+	tree, err := cgroup.Find("look")
+	if err != nil {
+		return ""
+	}
+	defer tree.Close()
+	dir := filepath.Join(filepath.Dir(tree.Base()), "upkeep-"+instance)
+	if _, err := os.Stat(dir); err != nil {
+		return ""
+	}
+	return dir
+}
+
+func removeGroups(dir string) error {
+	var dirs []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, path)
+		}
+		return err
+	})
+	for _, d := range slices.Backward(dirs) {
+		err = errors.Join(err, syscall.Rmdir(d))
+	}
+	return err
+}
