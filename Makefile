@@ -13,7 +13,7 @@ TEST     = CGO_ENABLED=$(if $(CC_HERE),1,0) $(GO) test $(if $(CC_HERE),-race) -t
 .PHONY: help run test check bench build generate packages clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: build ## build, and start the panel with example services on http://localhost:8080
 	@./bin/upkeep serve --data $(DATA) --listen $(LISTEN) --demo

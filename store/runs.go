@@ -86,17 +86,15 @@ func (s *Store) RestartsSince(ctx context.Context, account panel.AccountID,
 	}
 	scan := func(r row) (x restarts, err error) { return x, r.Scan(&x.service, &x.count) }
 	all, err := list(ctx, s.readers, scan, `
-		SELECT s.id, (SELECT count(*) FROM runs r
-		              WHERE r.service_id = s.id AND r.started_at_ms > ? AND r.number > 1)
-		FROM services s WHERE s.account_id = ?`, millis(since), account)
+		SELECT s.id, count(*)
+		FROM services s JOIN runs r ON r.service_id = s.id AND r.started_at_ms > ? AND r.number > 1
+		WHERE s.account_id = ? GROUP BY s.id`, millis(since), account)
 	if err != nil {
 		return nil, fmt.Errorf("count restarts of account %d: %w", account, err)
 	}
 	counts := make(map[panel.ServiceID]int, len(all))
 	for _, x := range all {
-		if x.count > 0 {
-			counts[x.service] = x.count
-		}
+		counts[x.service] = x.count
 	}
 	return counts, nil
 }

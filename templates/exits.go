@@ -171,6 +171,8 @@ func ownStep(step panel.Step) string {
 		return "its control group cannot be made"
 	case panel.StepOutput:
 		return "its output cannot be opened"
+	case panel.StepRecord:
+		return "its start cannot be recorded"
 	case panel.StepFork:
 		return "no process can be made"
 	case panel.StepLimits:

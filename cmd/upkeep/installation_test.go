@@ -6,7 +6,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -20,24 +19,39 @@ type installation struct {
 	data  string
 	homes string
 	uid   int // of whoever starts it
+
+	daemons []*daemon // started ones
+	users   []string  // Unix users to remove
 }
 
 // nobody is a Unix user without rights that every Debian has.
 const nobody = 65534
 
-// install makes an installation of whoever runs the tests. What it leaves running is ended after the test.
+// newInstallation makes an installation of whoever runs the tests. What it leaves running is ended after the test.
 func newInstallation(t *testing.T) *installation { return newInstallationOf(t, os.Geteuid()) }
 
 func newInstallationOf(t *testing.T, uid int) *installation {
 	t.Helper()
 	dir := openDir(t)
 	in := &installation{t: t, dir: dir, data: filepath.Join(dir, "data"), homes: filepath.Join(dir, "homes"), uid: uid}
-	err := os.WriteFile(in.config(), nil, 0o644)
-	if err != nil || os.Chown(dir, uid, -1) != nil {
-		t.Fatalf("prepare %s: %v", dir, err)
+	if err := errors.Join(os.WriteFile(in.config(), nil, 0o644), os.Chown(dir, uid, -1)); err != nil {
+		t.Fatal(err)
 	}
-	t.Cleanup(in.endServices)
+	t.Cleanup(in.cleanUp)
 	return in
+}
+
+// cleanUp ends everything before it removes who it belongs to.
+func (in *installation) cleanUp() {
+	for _, d := range in.daemons {
+		d.kill()
+	}
+	in.endServices()
+	for _, name := range in.users {
+		if err := removeUser(name); err != nil {
+			in.t.Error(err)
+		}
+	}
 }
 
 // config is an empty settings file, so that the machine's own is not read.
@@ -99,17 +113,14 @@ func (in *installation) refuses(args ...string) string {
 	return said
 }
 
-// withoutUser skips the test when the Unix user exists, and removes the one that the test makes.
-func withoutUser(t *testing.T, name string) {
-	t.Helper()
+// makesUser skips the test when the Unix user exists already, and removes it after the test otherwise.
+func (in *installation) makesUser(name string) {
+	in.t.Helper()
 	if u, err := user.Lookup(name); err == nil {
-		t.Skipf("the Unix user %q, which this test makes and removes, exists already (uid %s, home %s)", name, u.Uid, u.HomeDir)
+		in.t.Skipf("the Unix user %q, which this test makes and removes, exists already (uid %s, home %s)",
+			name, u.Uid, u.HomeDir)
 	}
-	t.Cleanup(func() {
-		if err := removeUser(name); err != nil {
-			t.Error(err)
-		}
-	})
+	in.users = append(in.users, name)
 }
 
 // patience bounds every wait of these tests. It is only ever used up by a test that fails.
@@ -125,10 +136,10 @@ func eventually(t testing.TB, described string, holds func() bool) {
 	}
 }
 
-// uidOf is who a process runs as.
-func uidOf(t testing.TB, pid int) int {
+// uidOf is who owns a file, or a process by its folder below /proc.
+func uidOf(t testing.TB, path string) int {
 	t.Helper()
-	info, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid)))
+	info, err := os.Stat(path)
 	if err != nil {
 		t.Fatal(err)
 	}

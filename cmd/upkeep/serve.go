@@ -219,12 +219,14 @@ func (srv *server) serveWeb(ctx context.Context, demo bool) error {
 	case <-ctx.Done():
 		return nil
 	}
+	// A signal that comes now waits: half a demo would never be completed.
+	whole := context.WithoutCancel(ctx)
 	if demo {
-		if err := srv.makeDemo(ctx); err != nil {
+		if err := srv.makeDemo(whole); err != nil {
 			return fmt.Errorf("make the demo: %w", err)
 		}
 	}
-	if err := srv.announce(ctx); err != nil {
+	if err := srv.announce(whole); err != nil {
 		return err
 	}
 	return srv.web.Run(ctx, srv.listener)

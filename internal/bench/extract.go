@@ -24,6 +24,9 @@ const (
 // extract reads the last lines of a small and of a large log.
 func extract(ctx context.Context, b *bench, _ *world) ([]row, error) {
 	dir := filepath.Join(b.dir, "extract")
+	if err := os.MkdirAll(dir, 0o711); err != nil { // the services' user passes through it
+		return nil, err
+	}
 	defer os.RemoveAll(dir)
 	l, err := logs.New(logs.Options{State: filepath.Join(dir, "state")})
 	if err != nil {

@@ -161,7 +161,17 @@ func End(ctx context.Context, g Group, pid int, startTicks uint64, sig syscall.S
 		return fmt.Errorf("end process: %w", err)
 	}
 	if _, ok := slices.BinarySearch(members, pid); !ok {
-		return fmt.Errorf("end process %d: %w", pid, panel.ErrNotFound)
+		return fmt.Errorf("end process %d: %w", pid, absence(pid, startTicks))
 	}
 	return h.Signal(sig)
+}
+
+// absence says why a process that just lived is not among the members of a group. It leaves its control group
+// shortly before it is dead.
+func absence(pid int, startTicks uint64) error {
+	s, err := readStat(pid)
+	if err != nil || s.start != startTicks || s.flags&flagExiting != 0 {
+		return panel.ErrGone
+	}
+	return panel.ErrNotFound
 }

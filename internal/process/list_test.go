@@ -133,7 +133,7 @@ func TestParseStat(t *testing.T) {
 	text := "7 (a ) R (b\xff) S 1 7 6 0 -1 4194560 1 2 3 4 10 20 30 40 20 0 5 0 12345 1000 77 " +
 		strings.Repeat("0 ", 27) + "10752\n"
 	got, err := parseStat([]byte(text))
-	want := stat{pid: 7, comm: "a ) R (b\xff", state: 'S', parent: 1, session: 6, own: 30, reaped: 70, threads: 5,
+	want := stat{pid: 7, comm: "a ) R (b\xff", state: 'S', parent: 1, session: 6, flags: 4194560, own: 30, reaped: 70, threads: 5,
 		start: 12345, rssPages: 77, exitCode: 10752}
 	if err != nil || got != want {
 		t.Errorf("%+v, %v\nwant %+v", got, err, want)

@@ -15,6 +15,7 @@ type stat struct {
 	pid, parent, session int
 	comm                 string
 	state                byte
+	flags                uint64
 	own                  uint64 // ticks of user and system time of its own threads
 	reaped               uint64 // the same of children that it waited for
 	threads              int
@@ -28,6 +29,7 @@ type stat struct {
 const (
 	fieldParent   = 4 - 3
 	fieldSession  = 6 - 3
+	fieldFlags    = 9 - 3
 	fieldUser     = 14 - 3
 	fieldSystem   = 15 - 3
 	fieldChildUsr = 16 - 3
@@ -37,6 +39,9 @@ const (
 	fieldRSS      = 24 - 3
 	fieldExitCode = 52 - 3
 )
+
+// flagExiting is PF_EXITING: the first thread is on its way out.
+const flagExiting = 0x4
 
 var errStat = errors.New("unexpected format of a stat file")
 
@@ -69,6 +74,7 @@ func parseStat(text []byte) (stat, error) {
 		state:    fields[0][0],
 		parent:   int(number(fields, fieldParent)),
 		session:  int(number(fields, fieldSession)),
+		flags:    uint64(number(fields, fieldFlags)),
 		own:      uint64(number(fields, fieldUser) + number(fields, fieldSystem)),
 		reaped:   uint64(number(fields, fieldChildUsr) + number(fields, fieldChildSys)),
 		threads:  int(number(fields, fieldThreads)),

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/cgroup"
 	"upkeep/internal/command"
 	"upkeep/internal/environment"
 	"upkeep/internal/launcher"
@@ -140,6 +141,7 @@ func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaun
 	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
 	if err := h.begin(ctx, l); err != nil {
 		h.spares.discard(spare)
+		h.dropGroup(l)
 		return evLaunched{}, hostExit(panel.StepRecord, err)
 	}
 	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
@@ -164,11 +166,23 @@ func (h *realHost) begin(ctx context.Context, l *launch) error {
 
 // notLaunched stores a run that never got a process, so that its number and its reason stand in the history.
 func (h *realHost) notLaunched(ctx context.Context, l *launch, exit *panel.Exit) *panel.Exit {
+	h.dropGroup(l)
 	if err := h.begin(ctx, l); err != nil {
 		h.Log.Error("record start", "service", l.svc.ID, "err", err)
 	}
 	exit.At = time.Now()
 	return exit
+}
+
+// dropGroup removes the control group of a run that never got a process.
+func (h *realHost) dropGroup(l *launch) {
+	if l.ident.Cgroup == "" {
+		return
+	}
+	if err := cgroup.Remove(l.ident.Cgroup); err != nil {
+		h.Log.Warn("remove control group", "service", l.svc.ID, "err", err)
+	}
+	l.ident.Cgroup = ""
 }
 
 // hostExit is a start that failed by the host's fault.

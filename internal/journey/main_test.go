@@ -1,0 +1,116 @@
+package journey
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// bin is a folder with upkeep and upkeep-helper beside each other, as they are installed. Any Unix user can run them.
+var bin string
+
+func TestMain(m *testing.M) {
+	status, err := runTests(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+func runTests(m *testing.M) (status int, err error) {
+	if missing() != "" {
+		return m.Run(), nil // every test says what is missing
+	}
+	dir, err := os.MkdirTemp("", "upkeep-journey-bin")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	bin = dir
+	if err := errors.Join(os.Chmod(dir, 0o711), build(dir)); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, theBrowser.close()) }()
+	return m.Run(), nil
+}
+
+// build makes the two programs as they are shipped.
+func build(dir string) error {
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir+"/",
+		"../../cmd/upkeep", "../../cmd/upkeep-helper")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build upkeep: %w: %s", err, out)
+	}
+	return nil
+}
+
+// missing says what this machine lacks for the tests, and nothing when it has everything.
+func missing() string {
+	if browserPath() == "" {
+		return "no Chromium is installed"
+	}
+	if err := exec.Command("perl", "-MIO::Socket::IP", "-e", "1").Run(); err != nil {
+		return "perl with IO::Socket::IP is not installed"
+	}
+	l, err := net.Listen("tcp6", "[::1]:0")
+	if err != nil {
+		return "the machine has no IPv6: " + err.Error()
+	}
+	l.Close()
+	return ""
+}
+
+// need skips a test on a machine that cannot run it.
+func need(t *testing.T) {
+	t.Helper()
+	if what := missing(); what != "" {
+		t.Skip(what)
+	}
+}
+
+// patience bounds every wait. It is far more than anything takes, so that a busy machine fails no test.
+const patience = 40 * time.Second
+
+// eventually waits until something is so, and fails the test when it never is; instead says what is so in its place.
+func eventually(t *testing.T, what string, done func() bool, instead func() string) {
+	t.Helper()
+	deadline := time.NewTimer(patience)
+	defer deadline.Stop()
+	again := time.NewTicker(25 * time.Millisecond)
+	defer again.Stop()
+	for {
+		if done() {
+			return
+		}
+		select {
+		case <-again.C:
+		case <-deadline.C:
+			t.Fatalf("after %v still not so: %s; instead: %s", patience, what, instead())
+		}
+	}
+}
+
+// openDir returns a new folder that any Unix user can pass through, as the one above homes must be.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "upkeep-journey")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Clean(dir)
+}

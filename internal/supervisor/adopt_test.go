@@ -1,0 +1,154 @@
+package supervisor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/panel"
+)
+
+// Once upkeep is back, everything goes on as if it had never been away.
+func TestAdopt(t *testing.T) {
+	onEachRung(t, func(t *testing.T, p plan) {
+		s := newSite(t, p)
+		id := s.add("steady", s.script("steady", `echo $RUN_ID >> runs
+trap 'echo bye; exit 42' USR1
+while :; do echo tick; sleep 0.02; done`))
+		before := s.awaitState(id, panel.Running)
+		s.leave()
+		s.enter()
+		after := s.status(id)
+		if after.State != panel.Running || after.PID != before.PID || after.Run != 1 || after.StartedAt.IsZero() {
+			t.Errorf("status %+v, before %+v", after, before)
+		}
+		if got, want := s.kinds(id), panel.EventAdopted; !slices.Contains(got, want) {
+			t.Errorf("history %v, want %s", got, want)
+		}
+		size := len(s.log("steady"))
+		eventually(t, "its output goes on", func() bool { return len(s.log("steady")) > size })
+		needStatusOfReaped(t)
+		check(t, unix.Kill(after.PID, unix.SIGUSR1))
+		st := s.await(id, "in its second run", func(st panel.Status) bool { return st.Run == 2 && st.State == panel.Running })
+		if e := st.LastExit; e.Kind != panel.EndExited || e.Code != 42 || e.Asked || st.Failures != 1 || e.Uptime <= 0 {
+			t.Errorf("status %+v, exit %+v", st, e)
+		}
+		if got := strings.Count(s.log("steady"), "bye\nupkeep: run 1 ended: exit status 42"); got != 1 {
+			t.Errorf("the end stands %d times in the log", got)
+		}
+		if runs := strings.Fields(s.read("runs")); len(runs) != 2 {
+			t.Errorf("runs %v, want two", runs)
+		}
+	})
+}
+
+// needStatusOfReaped skips where a process that was adopted takes its status with it. In these tests its parent, this
+// process, reaps it at once; PID 1 does the same elsewhere.
+func needStatusOfReaped(t *testing.T) {
+	t.Helper()
+	if !reapedTell {
+		t.Skip("the kernel, older than 6.15, does not tell the status of a process that was reaped")
+	}
+}
+
+// What ended while upkeep was away is an exit like any other; a helper that it left behind is stopped.
+func TestAdoptTheDead(t *testing.T) {
+	onEachRung(t, func(t *testing.T, p plan) {
+		s := newSite(t, p)
+		id := s.add("main", s.script("main", `echo $RUN_ID >> runs
+[ $(wc -l < runs) = 1 ] || exec sleep 1000
+setsid sleep 1000 &
+exec sleep 1000`))
+		first := s.awaitState(id, panel.Running)
+		eventually(t, "the helper runs", func() bool { return len(s.members(id)) == 2 })
+		s.leave()
+		s.killAndReap(first.PID)
+		s.enter()
+		st := s.await(id, "in its second run", func(st panel.Status) bool { return st.Run == 2 && st.State == panel.Running })
+		if e := st.LastExit; !e.LeftForeground || e.Asked || e.Kind != panel.EndUnknown {
+			t.Errorf("exit %+v", e)
+		}
+		if got := s.processes(); !slices.Equal(got, []int{st.PID}) {
+			t.Errorf("processes %v, want %d", got, st.PID)
+		}
+	})
+}
+
+// killAndReap ends a process that is this one's child, so that nothing is left of it.
+func (s *site) killAndReap(pid int) {
+	s.t.Helper()
+	check(s.t, unix.Kill(pid, unix.SIGKILL))
+	for {
+		_, err := unix.Wait4(pid, nil, 0, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		check(s.t, err)
+		return
+	}
+}
+
+// The status of a zombie that nobody has reaped yet is known on every kernel.
+func TestAdoptZombie(t *testing.T) {
+	s := newSite(t, plan{policy: once()})
+	id := s.add("main", s.script("main", `trap 'exit 9' USR1
+while :; do sleep 0.02; done`))
+	pid := s.awaitState(id, panel.Running).PID
+	s.leave()
+	check(t, unix.Kill(pid, unix.SIGUSR1))
+	eventually(t, "it is a zombie", func() bool { return stateOf(pid) == "Z" })
+	s.enter()
+	st := s.awaitState(id, panel.Disabled)
+	if e := st.LastExit; e.Kind != panel.EndExited || e.Code != 9 || e.LeftForeground || e.Host {
+		t.Errorf("exit %+v", e)
+	}
+	eventually(t, "it was reaped", func() bool { return stateOf(pid) == "" })
+}
+
+// A pause that was asked before upkeep left is carried out by the next one.
+func TestAdoptPaused(t *testing.T) {
+	p := quick()
+	p.StopTimeout = time.Hour
+	s := newSite(t, plan{policy: p})
+	id := s.add("deaf", s.script("deaf", "trap '' TERM; trap 'exit 0' USR1\nwhile :; do sleep 0.02; done"))
+	pid := s.awaitState(id, panel.Running).PID
+	answer := make(chan error, 1)
+	go func() { answer <- s.Pause(t.Context(), id, ann) }()
+	s.awaitState(id, panel.Stopping)
+	s.leave()
+	if err := <-answer; err != ErrStopped {
+		t.Errorf("the pause is answered with %v", err)
+	}
+	s.enter()
+	s.awaitState(id, panel.Stopping)
+	check(t, unix.Kill(pid, unix.SIGUSR1))
+	st := s.awaitState(id, panel.Paused)
+	if !st.LastExit.Asked || st.Run != 1 {
+		t.Errorf("status %+v, exit %+v", st, st.LastExit)
+	}
+}
+
+// After a reboot nothing foreign is touched, and what is wanted is started.
+func TestAdoptAfterReboot(t *testing.T) {
+	s := prepareSite(t, plan{})
+	svc := s.declare("steady", "sleep 1000")
+	stranger := s.declare("paused", "sleep 1000", func(svc *panel.Service) { svc.Wanted = panel.WantedPaused })
+	for _, x := range []panel.Service{svc, stranger} {
+		// The number belongs to somebody else by now: to this test.
+		start := panel.RunStart{Service: x.ID, Number: 4, Version: 1, At: time.Now(), Identity: panel.Identity{
+			BootID: "another boot", PID: unix.Getpid(), StartTicks: 1, Marker: fmt.Sprintf("%s-%d-4", s.store.InstanceID(), x.ID)}}
+		check(t, s.store.BeginRun(t.Context(), start))
+	}
+	s.enter()
+	st := s.awaitState(svc.ID, panel.Running)
+	if st.Run != 5 || st.LastExit.Kind != panel.EndUnknown || st.Failures != 0 {
+		t.Errorf("status %+v, exit %+v", st, st.LastExit)
+	}
+	if st := s.status(stranger.ID); st.State != panel.Paused || st.Run != 4 {
+		t.Errorf("status %+v of the paused one", st)
+	}
+}
