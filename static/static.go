@@ -14,7 +14,7 @@ import (
 	"strings"
 )
 
-//go:embed app.css app.js idiomorph.min.js icons.svg favicon.svg
+//go:embed app.js idiomorph.min.js icons.svg favicon.svg style/*.css
 var files embed.FS
 
 // Prefix is the path below which [Handler] expects its requests.

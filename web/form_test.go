@@ -168,7 +168,7 @@ func TestEditAndRestart(t *testing.T) {
 		t.Errorf("leads to %q", p.Redirect)
 	}
 	p.Follow().WantText("#flash", "Saved. Restarted: PID 43 replaced 42")
-	if got := s.engine.called(); !slices.Equal(got, []string{"edit web paused=false version=1", "restart hard=false site"}) {
+	if got := s.engine.called(); !slices.Equal(got, []string{"edit web paused=false version=1", "restart hard=true site"}) {
 		t.Errorf("calls = %q", got)
 	}
 }

@@ -97,7 +97,8 @@ func (h *serviceFormHandlers) update(c echo.Context) error {
 func (h *serviceFormHandlers) saved(c echo.Context, svc panel.Service, restart bool) error {
 	a, ctx := account(c), c.Request().Context()
 	if restart && svc.Wanted == panel.WantedOn {
-		outcome, err := h.control.Restart(ctx, a, svc.Name, false, actor(c))
+		// Stopped and started, not SIGHUP: a program that only reloads would not get its new definition.
+		outcome, err := h.control.Restart(ctx, a, svc.Name, true, actor(c))
 		f := restartFlash(a, svc.Name, outcome)
 		if err != nil {
 			if f, err = refusedFlash(svc.Name, err); err != nil {

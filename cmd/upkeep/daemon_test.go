@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,8 +15,8 @@ import (
 // daemon is a running "upkeep serve".
 type daemon struct {
 	t        *testing.T
+	in       *installation
 	cmd      *exec.Cmd
-	stderr   string // path
 	terminal *os.File
 	lines    chan string // of the standard output
 	ended    chan struct{}
@@ -48,9 +47,9 @@ func (in *installation) serveInTerminal(args ...string) *daemon {
 
 func (in *installation) start(cmd *exec.Cmd, keyboard *os.File) *daemon {
 	in.t.Helper()
-	d := &daemon{t: in.t, cmd: cmd, terminal: keyboard, stderr: filepath.Join(in.dir, "stderr"),
-		lines: make(chan string, 100), ended: make(chan struct{})}
-	stderr, err := os.OpenFile(d.stderr, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	d := &daemon{t: in.t, cmd: cmd, terminal: keyboard, in: in, lines: make(chan string, 100),
+		ended: make(chan struct{})}
+	stderr, err := os.OpenFile(in.stderr(), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		in.t.Fatal(err)
 	}
@@ -89,21 +88,12 @@ func (d *daemon) expect(prefix string) string {
 				return rest
 			}
 			if !ok {
-				d.t.Fatalf("upkeep ended before it said %q: %s", prefix, d.said())
+				d.t.Fatalf("upkeep ended before it said %q: %s", prefix, d.in.said())
 			}
 		case <-limit:
-			d.t.Fatalf("upkeep did not say %q: %s", prefix, d.said())
+			d.t.Fatalf("upkeep did not say %q: %s", prefix, d.in.said())
 		}
 	}
-}
-
-// said is what upkeep wrote to its standard error.
-func (d *daemon) said() string {
-	text, err := os.ReadFile(d.stderr)
-	if err != nil {
-		d.t.Error(err)
-	}
-	return string(text)
 }
 
 // end waits for the end, which must be a good one, and for what upkeep says at it.
@@ -115,12 +105,12 @@ func (d *daemon) end(says string) {
 		select {
 		case _, open = <-d.lines:
 		case <-limit:
-			d.t.Fatalf("upkeep did not end: %s", d.said())
+			d.t.Fatalf("upkeep did not end: %s", d.in.said())
 		}
 	}
 	<-d.ended
 	if status := d.cmd.ProcessState.ExitCode(); status != 0 {
-		d.t.Errorf("upkeep ended with status %d, want 0: %s", status, d.said())
+		d.t.Errorf("upkeep ended with status %d, want 0: %s", status, d.in.said())
 	}
 }
 
@@ -162,12 +152,6 @@ func (d *daemon) kill() {
 	for range d.lines {
 	}
 	<-d.ended
-	if strings.Contains(d.said(), "DATA RACE") {
-		d.t.Errorf("upkeep has a data race: %s", d.said())
-	}
-	if d.t.Failed() {
-		d.t.Logf("standard error of upkeep: %s", d.said())
-	}
 }
 
 // browser opens a browser on the panel.

@@ -46,6 +46,9 @@ func (in *installation) cleanUp() {
 	for _, d := range in.daemons {
 		d.kill()
 	}
+	if len(in.daemons) > 0 && (in.t.Failed() || strings.Contains(in.said(), "DATA RACE")) {
+		in.t.Errorf("standard error of upkeep: %s", in.said())
+	}
 	in.endServices()
 	for _, name := range in.users {
 		if err := removeUser(name); err != nil {
@@ -58,6 +61,17 @@ func (in *installation) cleanUp() {
 func (in *installation) config() string { return filepath.Join(in.dir, "config.toml") }
 
 func (in *installation) database() string { return filepath.Join(in.data, "upkeep.db") }
+
+// stderr is the file with what every daemon wrote to its standard error.
+func (in *installation) stderr() string { return filepath.Join(in.dir, "stderr") }
+
+func (in *installation) said() string {
+	text, err := os.ReadFile(in.stderr())
+	if err != nil {
+		in.t.Error(err)
+	}
+	return string(text)
+}
 
 // command is upkeep with arguments, as the installation's Unix user would start it.
 func (in *installation) command(args ...string) *exec.Cmd {

@@ -84,7 +84,13 @@ func TestServeRefusesAFolderThatItCannotWrite(t *testing.T) {
 	below := filepath.Join(in.config(), "data")
 	in.wantRefusal("the data directory cannot be made: mkdir "+in.config()+": not a directory; choose another one with --data",
 		"--data", below)
-	in.wantRefusal("helper /missing: no such file or directory", "--helper", "/missing", "--data", below+"/../../other")
+}
+
+func TestServeRefusesToRunWithoutItsHelper(t *testing.T) {
+	in := newInstallation(t)
+	if got := in.refuses("serve", "--helper", "/missing"); !strings.Contains(got, "helper /missing: no such file or directory") {
+		t.Errorf("upkeep said %q, want the path of the helper", got)
+	}
 }
 
 func TestServeRefusesAFolderOfSomebodyElse(t *testing.T) {

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/PuerkitoBio/goquery"
@@ -43,7 +41,16 @@ func mainProcess(t *testing.T, b *htmltest.Client, account, service string) (pid
 	return pid
 }
 
-func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+// alive is false also for a process that has ended and that its parent, which is not upkeep any more, does not
+// wait for.
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(stat), ") ") // the name of the program stands in brackets
+	return !strings.HasPrefix(state, "Z")
+}
 
 func mainProcesses(t *testing.T, b *htmltest.Client, account string, services ...string) map[string]int {
 	t.Helper()

@@ -87,7 +87,7 @@ func (c *Control) Edit(ctx context.Context, acct panel.Account, name string, def
 		return panel.Service{}, err
 	}
 	switch {
-	case paused && svc.Wanted == panel.WantedOn:
+	case paused && svc.Wanted != panel.WantedPaused:
 		_, err = c.Pause(ctx, acct, svc.Name, by)
 	case !paused && svc.Wanted == panel.WantedPaused:
 		_, err = c.Resume(ctx, acct, svc.Name, by)

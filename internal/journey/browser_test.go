@@ -9,15 +9,15 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// browser is the one Chromium of all tests. Each test has a profile of its own in it, with its own cookies.
-type browser struct {
+// chromium is the one browser of all tests. Each test has a profile of its own in it, with its own cookies.
+type chromium struct {
 	once   sync.Once
 	ctx    context.Context // of chromedp; nil until the first test needs it
 	cancel context.CancelFunc
 	err    error
 }
 
-var theBrowser browser
+var theBrowser chromium
 
 // browserPath is where Chromium is; empty when it is not installed.
 func browserPath() string {
@@ -30,7 +30,7 @@ func browserPath() string {
 }
 
 // start starts Chromium the first time and returns its context.
-func (b *browser) start() (context.Context, error) {
+func (b *chromium) start() (context.Context, error) {
 	b.once.Do(func() {
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(browserPath()),
@@ -49,7 +49,7 @@ func (b *browser) start() (context.Context, error) {
 }
 
 // close ends Chromium and waits for that.
-func (b *browser) close() error {
+func (b *chromium) close() error {
 	if b.ctx == nil {
 		return nil
 	}

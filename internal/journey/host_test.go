@@ -41,9 +41,10 @@ type host struct {
 	instance string
 	address  string // of the panel: http://localhost:12345
 
-	serve  *exec.Cmd
-	ended  chan error // of serve
-	starts int
+	serve     *exec.Cmd
+	ended     chan error // of serve
+	terminals []*os.File
+	starts    int
 }
 
 // startHost starts upkeep with an account and a person. When the test ends so does upkeep, with everything it runs.
@@ -129,7 +130,7 @@ func (h *host) start() {
 	}
 	defer said.Close()
 	h.serve = h.upkeep(append([]string{"serve"}, h.flags...)...)
-	h.serve.Stdin = terminal(h.t)
+	h.serve.Stdin = h.terminal()
 	h.serve.Stdout, h.serve.Stderr = said, said
 	if err := h.serve.Start(); err != nil {
 		h.t.Fatal(err)
@@ -158,27 +159,28 @@ func (h *host) said() string {
 	return string(text)
 }
 
-// terminal returns the terminal's side of a pair.
-func terminal(t *testing.T) *os.File {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { master.Close() })
+// terminal returns the terminal's side of a pair, which stays open until the host ends.
+func (h *host) terminal() *os.File {
+	h.t.Helper()
+	master := h.openTerminal("/dev/ptmx")
 	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
 	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	slave, err := os.OpenFile("/dev/pts/"+strconv.Itoa(number), os.O_RDWR|unix.O_NOCTTY, 0)
+	return h.openTerminal("/dev/pts/" + strconv.Itoa(number))
+}
+
+func (h *host) openTerminal(path string) *os.File {
+	h.t.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	t.Cleanup(func() { slave.Close() })
-	return slave
+	h.terminals = append(h.terminals, f)
+	return f
 }
 
 // crash kills the server, and nothing else.
@@ -206,6 +208,9 @@ func (h *host) end() {
 		}
 	}
 	h.removeGroups()
+	for _, f := range h.terminals {
+		f.Close()
+	}
 }
 
 // removeGroups makes sure that upkeep took its control groups away, where it can have any.

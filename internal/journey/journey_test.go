@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/chromedp"
 )
 
@@ -101,7 +101,8 @@ func (b *tab) typeWrongly() {
 	if b.scripts && !get[bool](b, `document.activeElement.matches(".summary")`) {
 		b.t.Error("the summary of errors does not have the focus")
 	}
-	b.follow(".summary a[href='#field-command']", "")
+	b.click(".summary a[href='#field-command']", "")
+	b.until(`document.activeElement.name === "command"`)
 }
 
 func (b *tab) typeRightly(port int) {
@@ -212,8 +213,8 @@ func (b *tab) readLog() {
 func (b *tab) downloadLog() {
 	b.t.Helper()
 	dir := openDir(b.t)
-	_, err := chromedp.CallBrowser(b.ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
-		Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir,
+	_, err := chromedp.CallBrowser(b.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir,
 		BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID})
 	if err != nil {
 		b.t.Fatal(err)

@@ -185,49 +185,65 @@ func TestExtractCutsLongLines(t *testing.T) {
 	}
 }
 
-// A line of 1 GB costs a page no more memory than others, and both of its ends can be reached by paging.
-func TestExtractThroughAHugeLine(t *testing.T) {
-	path := t.TempDir() + "/log"
-	f, err := os.Create(path)
+// hugeLine is a file of three lines, the second of which is n NULs that take no space.
+func hugeLine(t *testing.T, n int64) (file *os.File, size int64) {
+	t.Helper()
+	f, err := os.Create(t.TempDir() + "/log")
 	must(t, err)
-	defer f.Close()
-	const huge = 1 << 30
-	_, err = f.WriteString("before\n")
+	t.Cleanup(func() { f.Close() })
+	_, err = f.WriteAt([]byte("before\n"), 0)
 	must(t, err)
-	_, err = f.WriteAt([]byte("\nafter\n"), 7+huge) // a hole in between: NULs that take no space
+	_, err = f.WriteAt([]byte("\nafter\n"), 7+n)
 	must(t, err)
-	size := int64(7 + huge + 7)
-	for _, dir := range []string{"older", "newer"} {
-		var x panel.LogExtract
-		q, pages := panel.LogQuery{HasAfter: dir == "newer"}, 0
-		for more := true; more; pages++ {
-			x, err = extractFrom(f, size, q)
-			must(t, err)
-			text := 0
-			for _, line := range x.Lines {
-				text += cap(line.Text)
-			}
-			if text > maxExtractBytes+maxLineBytes || len(x.Lines) == 0 {
-				t.Fatalf("page %d: %d lines, %d bytes", pages, len(x.Lines), text)
-			}
-			q.Before, q.After, more = x.From, x.To, x.Older
-			if dir == "newer" {
-				q.Before, more = 0, x.Newer
-			} else {
-				q.After = 0
-			}
+	return f, 7 + n + 7
+}
+
+// A page in a line of 1 GB takes no more memory, and moves no less far, than another.
+func TestExtractInAHugeLine(t *testing.T) {
+	f, size := hugeLine(t, 1<<30)
+	for _, q := range []panel.LogQuery{{}, {Before: 1 << 29}, {After: 1 << 29}, {After: 7}, {HasAfter: true}} {
+		x, err := extractFrom(f, size, q)
+		must(t, err)
+		kept := 0
+		for _, line := range x.Lines {
+			kept += cap(line.Text)
 		}
-		edge := x.Lines[0]
-		want := "before"
-		if dir == "newer" {
-			edge, want = x.Lines[len(x.Lines)-1], "after"
+		if kept > maxExtractBytes+len(x.Lines)*maxLineBytes/4 || len(x.Lines) > maxLines {
+			t.Errorf("%+v: %d lines, %d bytes", q, len(x.Lines), kept)
 		}
-		if string(edge.Text) != want {
-			t.Errorf("%s: the last page ends with %.20q, want %q", dir, edge.Text, want)
+		if got := x.To - x.From; got < 100*blockBytes {
+			t.Errorf("%+v: the page goes through %d bytes only", q, got)
 		}
-		if pages > 200 {
-			t.Errorf("%s: %d pages", dir, pages)
+	}
+}
+
+// Paging through a long line comes to what is before it and behind it.
+func TestExtractThroughALongLine(t *testing.T) {
+	f, size := hugeLine(t, 20<<20)
+	older, newer := panel.LogQuery{}, panel.LogQuery{HasAfter: true}
+	for range 4 {
+		x, err := extractFrom(f, size, older)
+		must(t, err)
+		older.Before = x.From
+		if !x.Older {
+			wantLine(t, x.Lines[0], "before")
 		}
+		x, err = extractFrom(f, size, newer)
+		must(t, err)
+		newer.After = x.To
+		if !x.Newer && len(x.Lines) > 0 {
+			wantLine(t, x.Lines[len(x.Lines)-1], "after")
+		}
+	}
+	if older.Before != 0 || newer.After != panel.Position(size) {
+		t.Errorf("after four pages: at %d and %d, want 0 and %d", older.Before, newer.After, size)
+	}
+}
+
+func wantLine(t *testing.T, got panel.LogLine, want string) {
+	t.Helper()
+	if string(got.Text) != want {
+		t.Errorf("line: got %.20q, want %q", got.Text, want)
 	}
 }
 

@@ -139,8 +139,8 @@ func TestReadersThatGiveUp(t *testing.T) {
 		r, _, err := l.OpenFile(ctx, src)
 		if err == nil {
 			must(t, r.Close())
-		} else if !errors.Is(err, context.Canceled) {
-			t.Fatal(err)
+		} else if !errors.Is(err, context.Canceled) && !errors.Is(err, panel.ErrBusy) {
+			t.Fatal(err) // busy: too many that gave up are still in the queue
 		}
 		cancel()
 	}

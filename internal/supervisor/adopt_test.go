@@ -92,23 +92,6 @@ func (s *site) killAndReap(pid int) {
 	}
 }
 
-// The status of a zombie that nobody has reaped yet is known on every kernel.
-func TestAdoptZombie(t *testing.T) {
-	s := newSite(t, plan{policy: once()})
-	id := s.add("main", s.script("main", `trap 'exit 9' USR1
-while :; do sleep 0.02; done`))
-	pid := s.awaitState(id, panel.Running).PID
-	s.leave()
-	check(t, unix.Kill(pid, unix.SIGUSR1))
-	eventually(t, "it is a zombie", func() bool { return stateOf(pid) == "Z" })
-	s.enter()
-	st := s.awaitState(id, panel.Disabled)
-	if e := st.LastExit; e.Kind != panel.EndExited || e.Code != 9 || e.LeftForeground || e.Host {
-		t.Errorf("exit %+v", e)
-	}
-	eventually(t, "it was reaped", func() bool { return stateOf(pid) == "" })
-}
-
 // A pause that was asked before upkeep left is carried out by the next one.
 func TestAdoptPaused(t *testing.T) {
 	p := quick()

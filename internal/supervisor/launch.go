@@ -42,15 +42,14 @@ func (h *realHost) launch(ctx context.Context, svc panel.Service, acct panel.Acc
 	l.ident.BootID, l.ident.Marker = h.bootID, h.marker(svc.ID, do.run)
 	for _, prepare := range []func(context.Context, *launch) *panel.Exit{h.findUser, h.describe, h.openOutput, h.makeGroup} {
 		if exit := prepare(ctx, l); exit != nil {
-			l.close()
 			return evLaunched{}, h.notLaunched(ctx, l, exit)
 		}
 	}
-	defer l.close()
 	spare, err := h.spares.take()
 	if err != nil {
 		return evLaunched{}, h.notLaunched(ctx, l, hostExit(panel.StepFork, err))
 	}
+	defer l.close()
 	return h.execute(ctx, l, spare)
 }
 
@@ -166,6 +165,7 @@ func (h *realHost) begin(ctx context.Context, l *launch) error {
 
 // notLaunched stores a run that never got a process, so that its number and its reason stand in the history.
 func (h *realHost) notLaunched(ctx context.Context, l *launch, exit *panel.Exit) *panel.Exit {
+	l.close()
 	h.dropGroup(l)
 	if err := h.begin(ctx, l); err != nil {
 		h.Log.Error("record start", "service", l.svc.ID, "err", err)

@@ -13,9 +13,6 @@ import (
 	"upkeep/internal/process"
 )
 
-// daemonVariable names the directory of a site; the test binary is then an upkeep that serves it.
-const daemonVariable = "UPKEEP_TEST_DAEMON"
-
 // reapedTell is set when a pidfd tells the exit status of a process that was reaped.
 var reapedTell bool
 
@@ -23,8 +20,8 @@ var reapedTell bool
 var helperPath string
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(daemonVariable); dir != "" {
-		os.Exit(beDaemon(dir))
+	if text := os.Getenv(daemonVariable); text != "" {
+		os.Exit(beDaemon(text))
 	}
 	os.Exit(runTests(m))
 }

@@ -267,7 +267,7 @@ func (s *site) script(name, text string) string {
 }
 
 // patience is how long a test waits for what has to happen at once, on a machine with other things to do.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // await waits until the status of a service is as it has to be.
 func (s *site) await(id panel.ServiceID, what string, good func(panel.Status) bool) panel.Status {

@@ -1,0 +1,227 @@
+package journey
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp/kb"
+
+	"upkeep/internal/panel"
+)
+
+// view is one page of the panel in one of its states.
+type view struct {
+	name string // of its picture
+	path string
+	says string // somewhere on it
+}
+
+// outside are the pages of who has not signed in. The link in place of %s works once.
+var outside = []view{
+	{"sign-in", "/signin", "Sign in"},
+	{"welcome", "%s", "Choose a password for"},
+}
+
+// empty are the pages of an account without any service.
+var empty = []view{
+	{"services-empty", services, "No service yet"},
+	{"processes-empty", processes, "Nothing runs"},
+}
+
+// inside are the pages of an account with services in every state.
+var inside = []view{
+	{"accounts", "/accounts", "Choose an account"},
+	{"services", services, "web"},
+	{"services-no-match", services + "?text=zebra&state=paused", "No service matches"},
+	{"service-running", services + "/web", "listens on ::."},
+	{"service-crashed", services + "/crashed", "Why it is not running"},
+	{"service-disabled", services + "/disabled", "Why it stopped"},
+	{"service-paused", services + "/paused", "It has not been started yet"},
+	{"new", services + "/new", "Add a service"},
+	{"edit", services + "/web/edit", "an edit applies at its next restart"},
+	{"delete", services + "/web/delete", "It is running"},
+	{"logs", services + "/web/logs", "<script>alert(1)</script>"},
+	{"logs-empty", services + "/paused/logs", "Nothing printed yet"},
+	{"processes", processes, "sleep 100000"},
+	{"not-found", services + "/zebra", "Error 404"},
+}
+
+// TestPages visits every page in both themes, in wide and narrow windows, with scripts and without.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	h := startHost(t, "--backoff", "1h", "--budget-failures", "2")
+	with, without := newTab(t, h), newTab(t, h)
+	without.withoutScripts()
+	visit := func(views []view) {
+		for _, v := range views {
+			for _, b := range []*tab{with, without} {
+				b.visit(v)
+			}
+		}
+	}
+	outside[1].path = h.link("newcomer@example.net")
+	visit(outside)
+	with.signIn()
+	without.signIn()
+	visit(empty)
+	h.fill()
+	visit(inside)
+}
+
+// link makes a person and returns the path of the link for the first sign-in.
+func (h *host) link(email string) string {
+	h.t.Helper()
+	out, err := h.upkeep("user", "create", email).CombinedOutput()
+	path := regexp.MustCompile(`/welcome/\S+`).FindString(string(out))
+	if err != nil || path == "" {
+		h.t.Fatalf("make %s: %v: %s", email, err, out)
+	}
+	return path
+}
+
+// fill gives the account services in all the states that last.
+func (h *host) fill() {
+	h.t.Helper()
+	h.write("web.pl", webProgram)
+	h.write("broken.sh", brokenProgram)
+	c := h.client()
+	h.add(c, panel.Definition{Name: "web", Command: "perl web.pl", Port: freePort(h.t), Environment: "GREETING=hello\n",
+		Annotation: "The shop, with a note that is rather long and goes on until it has to be cut somewhere"}, false, panel.Running)
+	h.add(c, panel.Definition{Name: "paused", Command: "perl web.pl"}, true, panel.Paused)
+	h.add(c, panel.Definition{Name: "crashed", Command: "sh broken.sh"}, false, panel.Backoff)
+	h.add(c, panel.Definition{Name: "disabled", Command: "sh broken.sh"}, false, panel.Backoff)
+	c.Post(services+"/disabled/start", nil).WantStatus(303)
+	h.await(c, "disabled", panel.Disabled)
+	long := strings.Repeat("a-very-long-name-", 4)[:panel.MaxNameBytes-1] + "e"
+	h.add(c, panel.Definition{Name: long, Command: "sleep 100000 # " + strings.Repeat("wide", 30)}, true, panel.Paused)
+}
+
+// visit looks at a page in every way. The window is made narrower while the page is open.
+func (b *tab) visit(v view) {
+	b.t.Helper()
+	for _, theme := range []string{"light", "dark"} {
+		b.prefer(theme)
+		b.resize(1280, 900)
+		b.arrive(v)
+		b.inspect(v, theme, 1280)
+		b.picture(v, theme, 1280)
+		if b.scripts && theme == "light" {
+			b.tabThrough(v)
+		}
+		b.resize(320, 640)
+		b.inspect(v, theme, 320)
+		b.resize(390, 844)
+		b.inspect(v, theme, 390)
+		b.picture(v, theme, 390)
+		if b.scripts && theme == "dark" {
+			b.tabThrough(v)
+		}
+		b.settle()
+		for _, what := range b.troubles.take() {
+			b.t.Errorf("%s (%s, scripts %t): %s", v.name, theme, b.scripts, what)
+		}
+	}
+}
+
+// arrive opens a page and waits until it is all there.
+func (b *tab) arrive(v view) {
+	b.t.Helper()
+	b.troubles.allow()
+	if v.name == "not-found" {
+		b.troubles.allow("status 404")
+	}
+	b.open(v.path)
+	b.see(`document.querySelector("main").innerText.includes(` + quote(v.says) + `)`)
+	if b.scripts {
+		b.until(`!document.body.dataset.events || document.querySelector(".age-state").textContent === "Live"`)
+	}
+}
+
+// inspection lists what is wrong with a page whatever it is about.
+const inspection = `((theme, width) => {
+	const found = [], note = (what) => found.push(what);
+	const headings = document.querySelectorAll("h1").length;
+	if (headings !== 1) note(headings + " elements h1");
+	if (!document.title.endsWith(" · upkeep")) note("title " + document.title);
+	if (innerWidth !== width) note("the window is " + innerWidth + " wide");
+	const wide = document.documentElement.scrollWidth;
+	if (wide > width) {
+		const outside = [...document.querySelectorAll("body *")].filter((el) => el.getBoundingClientRect().right > width + 1);
+		note(wide + " wide because of " + outside.slice(0, 3).map((el) => el.outerHTML.slice(0, 150)).join(" and "));
+	}
+	const [red] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g);
+	if ((red < 128) !== (theme === "dark")) note("the background is " + getComputedStyle(document.body).backgroundColor);
+	return found;
+})`
+
+func (b *tab) inspect(v view, theme string, width int) {
+	b.t.Helper()
+	for _, what := range get[[]string](b, fmt.Sprintf("%s(%q, %d)", inspection, theme, width)) {
+		b.t.Errorf("%s (%s, %d wide, scripts %t): %s", v.name, theme, width, b.scripts, what)
+	}
+}
+
+// focused describes the element that has the focus: which it is, and what is wrong with how that can be seen.
+const focused = `(() => {
+	const el = document.activeElement;
+	if (el === document.body) return {name: ""};
+	window.stops ??= [];
+	const again = window.stops.includes(el);
+	window.stops.push(el);
+	const name = el.outerHTML.slice(0, 150);
+	if (again) return {name: ""};
+	const ringed = (e) => e && getComputedStyle(e).outlineStyle !== "none" && parseFloat(getComputedStyle(e).outlineWidth) > 0;
+	if (!ringed(el) && !ringed(el.closest("label")) && !ringed(el.parentElement)) return {name, problem: "no ring around it"};
+	const r = el.getClientRects()[0];
+	if (!r) return {name, problem: "it has no size"};
+	const seen = [[0.5, 0.5], [0.1, 0.2], [0.9, 0.2], [0.1, 0.8], [0.9, 0.8]].some(([x, y]) => {
+		const hit = document.elementFromPoint(r.left + r.width * x, r.top + r.height * y);
+		return hit && (hit === el || el.contains(hit) || hit.contains(el));
+	});
+	return seen ? {name} : {name, problem: "it is covered, or outside of the window"};
+})()`
+
+// tabThrough goes through everything that takes the focus. Each stop must be seen.
+func (b *tab) tabThrough(v view) {
+	b.t.Helper()
+	const most = 100
+	b.run(`document.activeElement.blur(), window.stops = []`)
+	for stops := range most {
+		b.press(kb.Tab)
+		stop := get[struct{ Name, Problem string }](b, focused)
+		if stop.Problem != "" {
+			b.t.Errorf("%s: the focus is not seen: %s: %s", v.name, stop.Problem, stop.Name)
+		}
+		if stop.Name != "" {
+			continue
+		}
+		if stops < 3 {
+			b.t.Errorf("%s: only %d elements take the focus", v.name, stops)
+		}
+		return
+	}
+	b.t.Errorf("%s: the focus is caught, or more than %d elements take it", v.name, most)
+}
+
+// picture keeps how a page looks, when somebody asks for that.
+func (b *tab) picture(v view, theme string, width int) {
+	b.t.Helper()
+	dir := os.Getenv("UPKEEP_SCREENSHOTS")
+	if dir == "" || !b.scripts {
+		return
+	}
+	whole := width < 500
+	shot := call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: &whole})
+	path := filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", v.name, theme, width))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, shot.Data, 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
