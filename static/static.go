@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"io/fs"
 	"mime"
 	"net/http"
 	"path"
@@ -23,6 +22,12 @@ const Prefix = "/static/"
 // hashBytes of a file's SHA-256 stand in its address: enough that two versions never share one.
 const hashBytes = 6
 
+// styleSheet is the name of all of style/ as one file: a page asks for one style sheet, people read small ones.
+const styleSheet = "app.css"
+
+// sheets are the parts of the style sheet. The first one names the layers, and with them their order.
+var sheets = []string{"base", "layout", "parts", "tables", "log", "forms", "pages", "narrow"}
+
 type file struct {
 	content     []byte
 	contentType string
@@ -31,22 +36,32 @@ type file struct {
 
 var byName = load()
 
-// load reads the embedded files once; it panics only when the program was built wrongly.
+// load reads the embedded files once.
 func load() map[string]file {
-	entries, err := fs.ReadDir(files, ".")
+	m := map[string]file{}
+	for _, name := range []string{"app.js", "idiomorph.min.js", "icons.svg", "favicon.svg"} {
+		m[name] = newFile(name, read(name))
+	}
+	var style []byte
+	for _, name := range sheets {
+		style = append(style, read("style/"+name+".css")...)
+	}
+	m[styleSheet] = newFile(styleSheet, style)
+	return m
+}
+
+// read panics only when the program was built wrongly.
+func read(name string) []byte {
+	content, err := files.ReadFile(name)
 	if err != nil {
 		panic(err)
 	}
-	m := make(map[string]file, len(entries))
-	for _, e := range entries {
-		content, err := files.ReadFile(e.Name())
-		if err != nil {
-			panic(err)
-		}
-		sum := sha256.Sum256(content)
-		m[e.Name()] = file{content, contentType(e.Name()), hex.EncodeToString(sum[:hashBytes])}
-	}
-	return m
+	return content
+}
+
+func newFile(name string, content []byte) file {
+	sum := sha256.Sum256(content)
+	return file{content, contentType(name), hex.EncodeToString(sum[:hashBytes])}
 }
 
 // contentType does not ask the machine, whose table of types may lack one.

@@ -96,6 +96,16 @@ func TestVendoredFilesAreListed(t *testing.T) {
 	}
 }
 
+func TestEverySheetIsServed(t *testing.T) {
+	entries, err := os.ReadDir("style")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != len(sheets) {
+		t.Errorf("%d files in style, %d of them served", len(entries), len(sheets))
+	}
+}
+
 // Nothing is fetched from elsewhere, and nothing needs what a strict content policy forbids.
 func TestScriptAndStyleStayWithinThePolicy(t *testing.T) {
 	for name, forbidden := range map[string]string{

@@ -297,7 +297,7 @@ func TestThemeAndAccounts(t *testing.T) {
 	if got := doc.Find("details.account a[aria-current]"); text(got) != "alice" || doc.Find("details.account a").Length() != 3 {
 		t.Errorf("current account is %q", text(got))
 	}
-	if got := text(doc.Find(".nav a[aria-current=page]")); got != "Services" || doc.Find(".nav a[aria-current=page]").Length() != 1 {
+	if got := text(doc.Find(".nav a[aria-current=page] .roomy")); got != "Services" || doc.Find(".nav a[aria-current=page]").Length() != 1 {
 		t.Errorf("current page is %q", got)
 	}
 	p.Theme, p.Accounts = "", p.Accounts[:1]

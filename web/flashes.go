@@ -33,7 +33,7 @@ func startedFlash(done string, status panel.Status) templates.Flash {
 	switch status.State {
 	case panel.Stopping:
 		f.Detail = "Its former run is still being stopped. The new one starts right after."
-	case panel.Backoff:
+	case panel.Backoff, panel.Disabled:
 		f.Kind, f.Detail = "bad", "It ended again at once."
 		if status.LastExit != nil {
 			f.Detail = "It ended again at once: " + templates.ExitText(*status.LastExit) + "."

@@ -69,6 +69,8 @@ func TestActions(t *testing.T) {
 		{action: "resume", call: "resume web", status: panel.Status{State: panel.Running}, kind: "ok", text: "Resumed web."},
 		{action: "resume", call: "resume web", status: panel.Status{State: panel.Backoff, LastExit: exit}, kind: "bad",
 			text: "exit status 3"},
+		{action: "start", call: "start web", status: panel.Status{State: panel.Disabled, LastExit: exit}, kind: "bad",
+			text: "It ended again at once: exit status 3"},
 		{action: "start", call: "start web", status: panel.Status{State: panel.Starting}, kind: "ok", text: "Started web"},
 		{action: "restart", call: "restart hard=false web", kind: "ok", text: "PID 43 replaced 42",
 			outcome: panel.RestartOutcome{Result: panel.Replaced, OldPID: 42, PID: 43, After: time.Second}},

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,14 +29,19 @@ type daemon struct {
 // serve starts the panel and returns once it says that it is ready.
 func (in *installation) serve(args ...string) *daemon {
 	in.t.Helper()
-	return in.start(in.command(append([]string{"serve"}, args...)...), nil)
+	return in.start(in.serving(args), nil)
+}
+
+func (in *installation) serving(args []string) *exec.Cmd {
+	helper := filepath.Join(bin, "upkeep-helper")
+	return in.program(watched, append([]string{"serve", "--helper", helper}, args...)...)
 }
 
 // serveInTerminal does the same in a terminal of its own.
 func (in *installation) serveInTerminal(args ...string) *daemon {
 	in.t.Helper()
 	keyboard, screen := openTerminal(in.t)
-	cmd := in.command(append([]string{"serve"}, args...)...)
+	cmd := in.serving(args)
 	cmd.Stdin = screen
 	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
 	d := in.start(cmd, keyboard)

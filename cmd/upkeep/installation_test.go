@@ -75,7 +75,11 @@ func (in *installation) said() string {
 
 // command is upkeep with arguments, as the installation's Unix user would start it.
 func (in *installation) command(args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(bin, "upkeep"), args...)
+	return in.program(filepath.Join(bin, "upkeep"), args...)
+}
+
+func (in *installation) program(path string, args ...string) *exec.Cmd {
+	cmd := exec.Command(path, args...)
 	cmd.Dir = in.dir
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + in.dir, "GORACE=" + os.Getenv("GORACE"),

@@ -10,9 +10,12 @@ import (
 	"testing"
 )
 
-// bin is a folder with upkeep and upkeep-helper beside each other, as they are installed. Any Unix user can run them.
-// upkeep is the test binary itself, so that what it does is seen by the race detector.
+// bin is a folder with upkeep and upkeep-helper as "make build" makes them. Any Unix user can run them.
 var bin string
+
+// watched is the path of another upkeep: the test binary itself, so that the race detector sees what it does. It
+// serves; commands are run with the first, which starts ten times as fast.
+var watched string
 
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "upkeep" {
@@ -32,8 +35,8 @@ func runTests(m *testing.M) (status int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	bin = dir
-	if err := errors.Join(os.Chmod(dir, 0o711), install(dir)); err != nil {
+	bin, watched = dir, filepath.Join(dir, "watched", "upkeep")
+	if err := errors.Join(os.Chmod(dir, 0o711), install()); err != nil {
 		return 0, err
 	}
 	if err := os.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH")); err != nil {
@@ -46,20 +49,21 @@ func runTests(m *testing.M) (status int, err error) {
 	return m.Run(), nil
 }
 
-// install puts the two programs into dir.
-func install(dir string) error {
+func install() error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	if err := linkOrCopy(self, filepath.Join(dir, "upkeep")); err != nil {
+	if err := os.Mkdir(filepath.Dir(watched), 0o711); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w",
-		"-o", filepath.Join(dir, "upkeep-helper"), "../upkeep-helper")
+	if err := linkOrCopy(self, watched); err != nil {
+		return err
+	}
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".", "../upkeep-helper")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build upkeep-helper: %w: %s", err, out)
+		return fmt.Errorf("build: %w: %s", err, out)
 	}
 	return nil
 }

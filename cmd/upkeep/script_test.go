@@ -32,7 +32,6 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("UPKEEP_CONFIG", config)
 	env.Setenv("UPKEEP_DATA", filepath.Join(env.WorkDir, "data"))
 	env.Setenv("UPKEEP_HOMES", filepath.Join(env.WorkDir, "homes"))
-	env.Setenv("GORACE", os.Getenv("GORACE"))
 	return errors.Join(
 		os.Chmod(filepath.Dir(env.WorkDir), 0o711),
 		os.Chmod(env.WorkDir, 0o711),

@@ -17,6 +17,12 @@ const (
 	captureMillisMB = 2.5
 )
 
+// A line of the second writer, and the number that it begins with.
+const (
+	lineBytes    = 100
+	numberDigits = 12
+)
+
 // writer is a service that writes when it is told to.
 type writer struct {
 	service int // also its place in the scene, from 1
@@ -27,10 +33,10 @@ type writer struct {
 func (b *bench) writer(service int) writer {
 	w := writer{service: service, block: 8 << 10, total: 32_000 * 8 << 10}
 	if service == 2 {
-		w = writer{service: service, block: 100, total: 64_000_000}
+		w = writer{service: service, block: lineBytes, total: 640_000 * lineBytes}
 	}
 	if b.quick {
-		w.total /= 4
+		w.total /= 2
 	}
 	return w
 }
@@ -96,7 +102,7 @@ func (w *world) middleRound(ctx context.Context, x writer, by func(round) time.D
 
 // round wakes the writer and waits until all it wrote is in the log.
 func (w *world) round(ctx context.Context, x writer) (r round, err error) {
-	file := filepath.Join(w.account.Home, "admin/logs/services", fmt.Sprintf("service-%04d.log", x.service))
+	file := w.logOf(x.service)
 	before, err := os.Stat(file)
 	if err != nil {
 		return r, err
@@ -121,6 +127,11 @@ func (w *world) round(ctx context.Context, x writer) (r round, err error) {
 	after, err := cpuTime(w.daemon.pid())
 	r.cpu = after - cpu
 	return r, err
+}
+
+// logOf is the log file of a service.
+func (w *world) logOf(service int) string {
+	return filepath.Join(w.account.Home, "admin/logs/services", fmt.Sprintf("service-%04d.log", service))
 }
 
 // grown waits until a file has exactly its expected size.

@@ -9,7 +9,7 @@ import (
 )
 
 // names of what can be measured, in the order of the table.
-var names = []string{"respawn", "memory", "cold", "idle", "capture", "services", "extract", "processes", "restart"}
+var names = []string{"respawn", "memory", "cold", "idle", "capture", "loss", "services", "extract", "processes", "restart"}
 
 // measure is one entry of the plan.
 type measure struct {
@@ -26,6 +26,7 @@ func (b *bench) plan() []measure {
 		{"respawn", one, respawn},
 		{"memory", one, footprint},
 		{"capture", b.writers(), capture},
+		{"loss", b.writers(), loss},
 		{"cold", many, coldStart},
 		{"idle", many, idleCPU},
 		{"memory", many, footprint},

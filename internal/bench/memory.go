@@ -103,7 +103,7 @@ func (b *bench) countsRow(counts []int) row {
 
 // How much counts may differ by chance: workers that ran at the same time each left a thread behind.
 const (
-	someThreads    = 24
+	someThreads    = 8
 	someGoroutines = 8
 )
 

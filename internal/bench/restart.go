@@ -19,12 +19,10 @@ func restart(ctx context.Context, b *bench, w *world) ([]row, error) {
 		return nil, err
 	}
 	ended := now()
-	d, err := w.startDaemon(ctx)
-	if err != nil {
-		w.daemon = nil
+	if err := w.resume(ctx); err != nil {
 		return nil, err
 	}
-	w.daemon = d
+	d := w.daemon
 	// Longer than a wrong start would take to show itself.
 	if err := w.settle(ctx); err != nil {
 		return nil, err

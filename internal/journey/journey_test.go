@@ -16,6 +16,7 @@ import (
 // TestJourney is what a customer does first and then again and again: register a real program, see it run, restart
 // it, read its output, look at its processes, change it, pause it, and delete it.
 func TestJourney(t *testing.T) {
+	t.Parallel()
 	t.Run("in a wide light window", func(t *testing.T) {
 		t.Parallel()
 		h := startHost(t)

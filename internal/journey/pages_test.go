@@ -101,30 +101,24 @@ func (h *host) fill() {
 	h.add(c, panel.Definition{Name: long, Command: "sleep 100000 # " + strings.Repeat("wide", 30)}, true, panel.Paused)
 }
 
-// visit looks at a page in every way. The window is made narrower while the page is open.
+// visit looks at a page in every way. Colours and width change while the page is open.
 func (b *tab) visit(v view) {
 	b.t.Helper()
+	b.arrive(v)
 	for _, theme := range []string{"light", "dark"} {
 		b.prefer(theme)
-		b.resize(1280, 900)
-		b.arrive(v)
-		b.inspect(v, theme, 1280)
-		b.picture(v, theme, 1280)
-		if b.scripts && theme == "light" {
-			b.tabThrough(v)
+		for _, width := range []int64{1280, 390, 320} {
+			b.resize(width, 900)
+			b.inspect(v, theme, width)
+			b.picture(v, theme, width)
+			if b.scripts && (theme == "light" && width == 1280 || theme == "dark" && width == 390) {
+				b.tabThrough(v)
+			}
 		}
-		b.resize(320, 640)
-		b.inspect(v, theme, 320)
-		b.resize(390, 844)
-		b.inspect(v, theme, 390)
-		b.picture(v, theme, 390)
-		if b.scripts && theme == "dark" {
-			b.tabThrough(v)
-		}
-		b.settle()
-		for _, what := range b.troubles.take() {
-			b.t.Errorf("%s (%s, scripts %t): %s", v.name, theme, b.scripts, what)
-		}
+	}
+	b.settle()
+	for _, what := range b.troubles.take() {
+		b.t.Errorf("%s (scripts %t): %s", v.name, b.scripts, what)
 	}
 }
 
@@ -135,6 +129,7 @@ func (b *tab) arrive(v view) {
 	if v.name == "not-found" {
 		b.troubles.allow("status 404")
 	}
+	b.resize(1280, 900)
 	b.open(v.path)
 	b.see(`document.querySelector("main").innerText.includes(` + quote(v.says) + `)`)
 	if b.scripts {
@@ -154,12 +149,12 @@ const inspection = `((theme, width) => {
 		const outside = [...document.querySelectorAll("body *")].filter((el) => el.getBoundingClientRect().right > width + 1);
 		note(wide + " wide because of " + outside.slice(0, 3).map((el) => el.outerHTML.slice(0, 150)).join(" and "));
 	}
-	const [red] = getComputedStyle(document.body).backgroundColor.match(/[\d.]+/g);
-	if ((red < 128) !== (theme === "dark")) note("the background is " + getComputedStyle(document.body).backgroundColor);
+	const [red] = getComputedStyle(document.body).color.match(/[\d.]+/g);
+	if ((red > 128) !== (theme === "dark")) note("the text has the colour " + getComputedStyle(document.body).color);
 	return found;
 })`
 
-func (b *tab) inspect(v view, theme string, width int) {
+func (b *tab) inspect(v view, theme string, width int64) {
 	b.t.Helper()
 	for _, what := range get[[]string](b, fmt.Sprintf("%s(%q, %d)", inspection, theme, width)) {
 		b.t.Errorf("%s (%s, %d wide, scripts %t): %s", v.name, theme, width, b.scripts, what)
@@ -209,10 +204,10 @@ func (b *tab) tabThrough(v view) {
 }
 
 // picture keeps how a page looks, when somebody asks for that.
-func (b *tab) picture(v view, theme string, width int) {
+func (b *tab) picture(v view, theme string, width int64) {
 	b.t.Helper()
 	dir := os.Getenv("UPKEEP_SCREENSHOTS")
-	if dir == "" || !b.scripts {
+	if dir == "" || !b.scripts || width == 320 {
 		return
 	}
 	whole := width < 500

@@ -94,6 +94,7 @@ func (tr *troubles) allow(parts ...string) {
 
 // TestTroubleIsSeen makes sure that the silence of the other tests means something.
 func TestTroubleIsSeen(t *testing.T) {
+	t.Parallel()
 	h := startHost(t)
 	b := newTab(t, h)
 	b.open("/signin")

@@ -32,7 +32,7 @@ while :; do echo tick; sleep 0.02; done`))
 		size := len(s.log("steady"))
 		eventually(t, "its output goes on", func() bool { return len(s.log("steady")) > size })
 		needStatusOfReaped(t)
-		check(t, unix.Kill(after.PID, unix.SIGUSR1))
+		send(t, after.PID, unix.SIGUSR1)
 		st := s.await(id, "in its second run", func(st panel.Status) bool { return st.Run == 2 && st.State == panel.Running })
 		if e := st.LastExit; e.Kind != panel.EndExited || e.Code != 42 || e.Asked || st.Failures != 1 || e.Uptime <= 0 {
 			t.Errorf("status %+v, exit %+v", st, e)
@@ -81,7 +81,7 @@ exec sleep 1000`))
 // killAndReap ends a process that is this one's child, so that nothing is left of it.
 func (s *site) killAndReap(pid int) {
 	s.t.Helper()
-	check(s.t, unix.Kill(pid, unix.SIGKILL))
+	send(s.t, pid, unix.SIGKILL)
 	for {
 		_, err := unix.Wait4(pid, nil, 0, nil)
 		if err == unix.EINTR {
@@ -108,7 +108,7 @@ func TestAdoptPaused(t *testing.T) {
 	}
 	s.enter()
 	s.awaitState(id, panel.Stopping)
-	check(t, unix.Kill(pid, unix.SIGUSR1))
+	send(t, pid, unix.SIGUSR1)
 	st := s.awaitState(id, panel.Paused)
 	if !st.LastExit.Asked || st.Run != 1 {
 		t.Errorf("status %+v, exit %+v", st, st.LastExit)

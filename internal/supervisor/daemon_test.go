@@ -308,7 +308,7 @@ while :; do sleep 0.01; done`))
 			_, number, _ := strings.Cut(s.runs("main")[0], " ")
 			pid, err := strconv.Atoi(number)
 			check(t, err)
-			check(t, unix.Kill(pid, unix.SIGUSR1))
+			send(t, pid, unix.SIGUSR1)
 			eventually(t, "it is a zombie", func() bool { return stateOf(pid) == "Z" || stateOf(pid) == "" })
 			if c.reap {
 				_, err := unix.Wait4(pid, nil, 0, nil)

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime"
@@ -48,11 +49,24 @@ func (s *site) settled() held {
 	return last
 }
 
+// forgetful is a Journal that stores nothing. The real one has tests of its own, and takes ten times as long under the
+// race detector as everything else.
+type forgetful struct{ Journal }
+
+func (forgetful) BeginRun(context.Context, panel.RunStart) error { return nil }
+func (forgetful) AddEvent(context.Context, panel.Event) error    { return nil }
+
+func (forgetful) EndRun(context.Context, panel.ServiceID, panel.Exit, panel.Pace) error { return nil }
+
+func (forgetful) SetWanted(context.Context, panel.ServiceID, panel.Wanted, panel.Actor, time.Time, panel.Event) (panel.Service, error) {
+	return panel.Service{}, nil
+}
+
 // Five hundred starts and stops leave nothing behind: no descriptor, goroutine, zombie or control group.
 func TestNoLeaks(t *testing.T) {
 	p := quick()
 	p.StartPeriod = time.Millisecond
-	s := newSite(t, plan{policy: p})
+	s := newSite(t, plan{policy: p, journal: func(j Journal) Journal { return forgetful{j} }})
 	var ids []panel.ServiceID
 	for i := range 4 {
 		svc := s.declare(fmt.Sprint("sleep-", i), "sleep 1000", func(svc *panel.Service) { svc.Wanted = panel.WantedPaused })

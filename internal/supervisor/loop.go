@@ -260,17 +260,17 @@ func (l *loop) step(en *entry, ev event) []action {
 	return actions
 }
 
-// carry files the actions, answers who waited for this, and makes the new state visible.
+// carry files the actions, makes the new state visible, and then answers who waited for it.
 func (l *loop) carry(en *entry, actions []action) {
+	en.queue = append(en.queue, actions...)
+	l.hand(en)
+	l.reschedule(en, en.machine.next())
+	l.publish(en.svc.ID, en.machine.status())
 	for _, a := range actions {
 		if out, ok := a.(doOutcome); ok {
 			l.answerRestart(en, out.outcome)
 		}
-		en.queue = append(en.queue, a)
 	}
-	l.hand(en)
-	l.reschedule(en, en.machine.next())
-	l.publish(en.svc.ID, en.machine.status())
 	l.answerWaiters(en)
 }
 

@@ -298,6 +298,15 @@ func (s *site) status(id panel.ServiceID) panel.Status {
 	return all[id]
 }
 
+// send signals a process; never a group, which is what 0 and negative numbers stand for.
+func send(t *testing.T, pid int, sig unix.Signal) {
+	t.Helper()
+	if pid <= 1 {
+		t.Fatalf("no process to send signal %d to: %d", sig, pid)
+	}
+	check(t, unix.Kill(pid, sig))
+}
+
 // eventually waits for what nothing tells the test of.
 func eventually(t *testing.T, what string, good func() bool) {
 	t.Helper()

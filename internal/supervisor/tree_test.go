@@ -81,7 +81,7 @@ func TestStopOfStopped(t *testing.T) {
 			s.awaitState(id, panel.Running)
 			eventually(t, "everything runs", func() bool { return len(s.members(id)) == 1+boolInt(id == shell) })
 			for _, pid := range s.members(id) {
-				check(t, unix.Kill(pid, unix.SIGSTOP))
+				send(t, pid, unix.SIGSTOP)
 				eventually(t, "it stands still", func() bool { return stateOf(pid) == "T" })
 			}
 			s.pause(id)

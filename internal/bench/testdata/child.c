@@ -1,5 +1,6 @@
 /* The program of a measured service. It reports the moment in which its main() began and sleeps. With SIZE and TOTAL
- * it writes TOTAL bytes to its output, SIZE at a time, whenever it gets SIGUSR1, and reports when it is done. */
+ * it writes TOTAL bytes to its output, SIZE at a time, whenever it gets SIGUSR1, and reports when it is done. Each
+ * block is one line and begins with its number. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +24,23 @@ static void report(const char *what, struct timespec at)
 	close(s);
 }
 
+enum { DIGITS = 12 }; /* of the number at the start of a block, from 1 on */
+
+static void count(char *block)
+{
+	int i = DIGITS - 1;
+	while (block[i] == '9')
+		block[i--] = '0';
+	block[i]++;
+}
+
+/* A write is never short: the output blocks, and only a signal with a handler could interrupt it. */
 static void emit(char *block, long size, long total)
 {
-	while (total > 0) {
-		ssize_t n = write(1, block, size < total ? size : total);
-		if (n < 0)
+	for (; total > 0; total -= size) {
+		count(block);
+		if (write(1, block, size) != size)
 			exit(1);
-		total -= n;
 	}
 }
 
@@ -48,6 +59,7 @@ int main(int argc, char **argv)
 	long size = atol(argv[1]), total = atol(argv[2]);
 	char *block = malloc(size);
 	memset(block, 'x', size);
+	memset(block, '0', DIGITS);
 	block[size - 1] = '\n';
 	for (int sig; sigwait(&go, &sig) == 0;) {
 		emit(block, size, total);

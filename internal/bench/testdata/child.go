@@ -21,7 +21,7 @@ func main() {
 		select {} // kept from being a deadlock by signal.Notify
 	}
 	size, total := number(os.Args[1]), number(os.Args[2])
-	block := []byte(strings.Repeat("x", size-1) + "\n")
+	block := []byte(strings.Repeat("0", digits) + strings.Repeat("x", size-digits-1) + "\n")
 	for range signals {
 		emit(block, total)
 		report("written", now())
@@ -44,13 +44,23 @@ func report(what string, at int64) {
 	fmt.Fprintf(c, "%s %s %d %d", what, os.Getenv("SERVICE_ID"), os.Getpid(), at)
 }
 
+// digits of the number at the start of a block, from 1 on.
+const digits = 12
+
+func count(block []byte) {
+	i := digits - 1
+	for ; block[i] == '9'; i-- {
+		block[i] = '0'
+	}
+	block[i]++
+}
+
 func emit(block []byte, total int) {
-	for total > 0 {
-		n, err := os.Stdout.Write(block[:min(len(block), total)])
-		if err != nil {
+	for ; total > 0; total -= len(block) {
+		count(block)
+		if _, err := os.Stdout.Write(block); err != nil {
 			os.Exit(1)
 		}
-		total -= n
 	}
 }
 
