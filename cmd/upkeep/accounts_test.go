@@ -35,6 +35,7 @@ func (in *installation) newAccounts(names ...string) {
 func (in *installation) home(account string) string { return filepath.Join(in.homes, account) }
 
 func TestCommandsWorkWhileTheServerRuns(t *testing.T) {
+	t.Parallel()
 	eachKind(t, func(t *testing.T, in *installation) {
 		number := strconv.Itoa(os.Getpid())
 		own, other := "upkeep-own-"+number, "upkeep-other-"+number

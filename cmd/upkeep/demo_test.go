@@ -25,6 +25,7 @@ func demoAsItShouldBe(t *testing.T, b *htmltest.Client) map[string]int {
 }
 
 func TestDemoLivesThroughEveryEndOfUpkeep(t *testing.T) {
+	t.Parallel()
 	eachKind(t, func(t *testing.T, in *installation) {
 		if in.uid == 0 {
 			in.makesUser(demoName)

@@ -42,6 +42,7 @@ func (d *daemon) noLink() {
 }
 
 func TestFirstStartPrintsALinkThatWorksOnce(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	d := in.serve()
 	if !regexp.MustCompile(`^http://localhost:[0-9]+$`).MatchString(d.address) {
@@ -65,6 +66,7 @@ func TestFirstStartPrintsALinkThatWorksOnce(t *testing.T) {
 }
 
 func TestEveryStartPrintsANewLinkUntilSomebodyCanSignIn(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	d := in.serve()
 	first := d.firstLink()
@@ -80,12 +82,14 @@ func TestEveryStartPrintsANewLinkUntilSomebodyCanSignIn(t *testing.T) {
 }
 
 func TestNoLinkWhenACommandMadeSomebody(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	in.run(testPassword, "user", "create", "--password-stdin", "--admin", "alice@example.net")
 	in.serve().noLink()
 }
 
 func TestALinkOfACommandWorks(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	printed := in.run("", "user", "create", "bob@example.net")
 	d := in.serve()

@@ -11,6 +11,7 @@ import (
 const deaf = `sh -c 'trap "" TERM; echo "deaf now"; while :; do sleep 1; done'`
 
 func TestInterrupts(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	account := "upkeep-deaf-" + strconv.Itoa(os.Getpid())
 	in.newAccounts(account)

@@ -51,6 +51,7 @@ func keys(files map[string]string) (names []string) {
 }
 
 func TestServeRefusesATakenAddress(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -64,6 +65,7 @@ func TestServeRefusesATakenAddress(t *testing.T) {
 }
 
 func TestServeRefusesASecondOne(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	d := in.serve()
 	pid := strconv.Itoa(d.cmd.Process.Pid)
@@ -80,6 +82,7 @@ func TestServeRefusesASecondOne(t *testing.T) {
 }
 
 func TestServeRefusesAFolderThatItCannotWrite(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	below := filepath.Join(in.config(), "data")
 	in.wantRefusal("the data directory cannot be made: mkdir "+in.config()+": not a directory; choose another one with --data",
@@ -87,6 +90,7 @@ func TestServeRefusesAFolderThatItCannotWrite(t *testing.T) {
 }
 
 func TestServeRefusesToRunWithoutItsHelper(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	if got := in.refuses("serve", "--helper", "/missing"); !strings.Contains(got, "helper /missing: no such file or directory") {
 		t.Errorf("upkeep said %q, want the path of the helper", got)
@@ -94,6 +98,7 @@ func TestServeRefusesToRunWithoutItsHelper(t *testing.T) {
 }
 
 func TestServeRefusesAFolderOfSomebodyElse(t *testing.T) {
+	t.Parallel()
 	in := newInstallation(t)
 	if in.uid == 0 {
 		in = newInstallationOf(t, nobody)
@@ -108,6 +113,7 @@ func TestServeRefusesAFolderOfSomebodyElse(t *testing.T) {
 }
 
 func TestServeRefusesADatabaseThatItCannotRead(t *testing.T) {
+	t.Parallel()
 	t.Run("newer", func(t *testing.T) {
 		in := newInstallation(t)
 		in.run("", "user", "create", "alice@example.net")

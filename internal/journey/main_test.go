@@ -42,7 +42,7 @@ func runTests(m *testing.M) (status int, err error) {
 
 // build makes the two programs as they are shipped.
 func build(dir string) error {
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", dir+"/",
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir+"/",
 		"../../cmd/upkeep", "../../cmd/upkeep-helper")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

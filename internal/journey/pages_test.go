@@ -203,15 +203,17 @@ func (b *tab) tabThrough(v view) {
 	b.t.Errorf("%s: the focus is caught, or more than %d elements take it", v.name, most)
 }
 
-// picture keeps how a page looks, when somebody asks for that.
+// picture keeps how a whole page looks, when somebody asks for that: the window grows to the height of the page.
 func (b *tab) picture(v view, theme string, width int64) {
 	b.t.Helper()
 	dir := os.Getenv("UPKEEP_SCREENSHOTS")
 	if dir == "" || !b.scripts || width == 320 {
 		return
 	}
-	whole := width < 500
-	shot := call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{CaptureBeyondViewport: &whole})
+	b.resize(width, get[int64](b, `Math.max(900, document.documentElement.scrollHeight)`))
+	b.run(`document.activeElement.blur(), scrollTo({top: 0, behavior: "instant"})`)
+	shot := call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{})
+	b.resize(width, 900)
 	path := filepath.Join(dir, fmt.Sprintf("%s-%s-%d.png", v.name, theme, width))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		b.t.Fatal(err)

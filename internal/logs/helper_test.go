@@ -75,8 +75,7 @@ func give(t testing.TB, path string) {
 // start runs capture until the test ends, and then looks for what it left behind.
 func start(t testing.TB, change ...func(*tuning)) *Logs {
 	t.Helper()
-	l := startIn(t, t.TempDir(), change...)
-	return l
+	return startIn(t, t.TempDir(), change...)
 }
 
 func startIn(t testing.TB, state string, change ...func(*tuning)) *Logs {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -50,6 +51,19 @@ func TestLogChangedFromOutside(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A deleted file is noticed with the next batch, without a look at its path.
+func TestDeletedLogIsMadeAgainAtOnce(t *testing.T) {
+	l := start(t, asked, func(u *tuning) { u.verifyEvery = time.Hour })
+	src := newSource(t, 1)
+	w := open(t, l, src)
+	write(t, w, "a\n")
+	mark(t, l, src, "x")
+	must(t, os.Remove(src.path()))
+	write(t, w, "b\n")
+	mark(t, l, src, "y")
+	wantFile(t, src.path(), "b\nupkeep: y\n")
 }
 
 func TestHomeMissing(t *testing.T) {

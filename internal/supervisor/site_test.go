@@ -165,7 +165,7 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 
 // clear stops everything and looks that nothing is left behind.
 func (s *site) clear() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	if s.Engine != nil {
 		if err := s.StopAll(ctx); err != nil && !errors.Is(err, ErrStopped) {
@@ -173,9 +173,13 @@ func (s *site) clear() {
 		}
 		s.leave()
 	}
-	for _, pid := range s.processes() {
+	left := s.processes()
+	for _, pid := range left {
 		s.t.Errorf("process %d is left: %s", pid, commandOf(pid))
 		_ = unix.Kill(pid, unix.SIGKILL) // of this site, by its marker
+	}
+	if len(left) > 0 {
+		eventually(s.t, "what is left has died", func() bool { return len(s.processes()) == 0 })
 	}
 	if groups := s.groups(); len(groups) > 0 {
 		s.t.Errorf("control groups are left: %v", groups)
