@@ -186,6 +186,9 @@ func (s *settings) complete() (err error) {
 	case s.BudgetWindow <= 0 || s.StopTimeout <= 0:
 		err = errors.New("budget_window and stop_timeout must be longer than nothing")
 	}
+	if err == nil {
+		_, err = s.proxies()
+	}
 	if err != nil {
 		return &exitError{fmt.Errorf("settings: %w", err), exitInvalid}
 	}
@@ -206,7 +209,7 @@ func (s *settings) proxies() ([]netip.Prefix, error) {
 	for _, text := range s.TrustedProxies {
 		n, err := netip.ParsePrefix(strings.TrimSpace(text))
 		if err != nil {
-			return nil, &exitError{fmt.Errorf("trusted_proxies: %w", err), exitInvalid}
+			return nil, fmt.Errorf("trusted_proxies: %w", err)
 		}
 		nets = append(nets, n)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -20,7 +21,8 @@ type machine struct {
 	User    string `json:"user"`
 	Cgroups string `json:"cgroups"`
 	Files   string `json:"files"` // file system of the temporary directory
-	Load    string `json:"load"`  // before the start: others who compete for the cores
+	Load    string `json:"load"`  // before the start
+	Busy    bool   `json:"busy"`  // others compete for the cores: every figure is worse than it need be
 }
 
 func (m machine) String() string {
@@ -33,6 +35,9 @@ func readMachine(dir string) machine {
 		Files: fileSystem(dir), Load: firstField("/proc/loadavg")}
 	if os.Geteuid() == 0 {
 		m.User = "root (services as " + serviceUser + ")"
+	}
+	if load, err := strconv.ParseFloat(m.Load, 64); err == nil {
+		m.Busy = load > float64(m.Cores)/2
 	}
 	m.Kernel = firstField("/proc/sys/kernel/osrelease")
 	var info unix.Sysinfo_t

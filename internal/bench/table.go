@@ -42,6 +42,9 @@ func printTable(out io.Writer, m machine, rows []row) error {
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", r.What, r.Measured, r.Budget, r.Verdict)
 	}
 	fmt.Fprintln(t, "\nLatencies are p50 / p95; the verdict is by the p95, and for a comparison by the ratio of the p50.")
+	if m.Busy {
+		fmt.Fprintln(t, "Others used the machine meanwhile: times are longer than they need be.")
+	}
 	return t.Flush()
 }
 

@@ -1,10 +1,6 @@
 package panel
 
-import (
-	"strconv"
-	"syscall"
-	"time"
-)
+import "time"
 
 // State is the one word that says how a service is.
 type State string
@@ -86,26 +82,6 @@ type Exit struct {
 
 // Failure reports whether the exit uses the failure budget.
 func (e Exit) Failure() bool { return !e.Asked && !e.Clean && !e.Host }
-
-// String is the exit in a few words, as it stands in the log of the service.
-func (e Exit) String() string {
-	after := ""
-	if e.Uptime > 0 {
-		after = " after " + e.Uptime.Round(100*time.Millisecond).String()
-	}
-	switch e.Kind {
-	case EndExited:
-		return "exit status " + strconv.Itoa(e.Code) + after
-	case EndSignaled:
-		return "ended by signal " + strconv.Itoa(e.Signal) + " (" + syscall.Signal(e.Signal).String() + ")" + after
-	case EndNotRun:
-		if e.Errno != 0 {
-			return "could not start: " + string(e.Step) + ": " + syscall.Errno(e.Errno).Error() + ": " + e.Detail
-		}
-		return "could not start: " + string(e.Step) + ": " + e.Detail
-	}
-	return "ended while upkeep was away, exit status unknown"
-}
 
 // Step is what the launcher was doing when a start failed.
 type Step string

@@ -184,11 +184,7 @@ const markTime = 200 * time.Millisecond
 func (h *realHost) end(ctx context.Context, id panel.ServiceID, exit panel.Exit) {
 	ctx, cancel := context.WithTimeout(ctx, markTime)
 	defer cancel()
-	line := fmt.Sprintf("run %d ended: %s", exit.Run, exit)
-	if exit.Kind == panel.EndNotRun {
-		line = fmt.Sprintf("run %d %s", exit.Run, exit)
-	}
-	if err := h.Output.Mark(ctx, id, line); err != nil {
+	if err := h.Output.Mark(ctx, id, lastLine(exit)); err != nil {
 		h.Log.Warn("last line of a run", "service", id, "err", err)
 	}
 	h.mu.Lock()
