@@ -142,7 +142,7 @@ func (in *installation) makesUser(name string) {
 }
 
 // patience bounds every wait of these tests. It is only ever used up by a test that fails.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // eventually waits until what is described holds.
 func eventually(t testing.TB, described string, holds func() bool) {

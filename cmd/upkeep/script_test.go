@@ -16,6 +16,7 @@ import (
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata/script",
+		WorkdirRoot:        openDir(t),
 		Setup:              setUpScript,
 		Condition:          condition,
 		RequireUniqueNames: true,
@@ -33,7 +34,6 @@ func setUpScript(env *testscript.Env) error {
 	env.Setenv("UPKEEP_DATA", filepath.Join(env.WorkDir, "data"))
 	env.Setenv("UPKEEP_HOMES", filepath.Join(env.WorkDir, "homes"))
 	return errors.Join(
-		os.Chmod(filepath.Dir(env.WorkDir), 0o711),
 		os.Chmod(env.WorkDir, 0o711),
 		os.WriteFile(config, nil, 0o644),
 	)

@@ -45,6 +45,9 @@ Services are never hurt by upkeep's own comings and goings: after SIGTERM, or a 
 		if err != nil {
 			return err
 		}
+		if s.Listen == "" { // it would mean any port, open to everybody
+			return &exitError{errors.New("settings: listen must not be empty"), exitInvalid}
+		}
 		return serve(cmd.Context(), s, *demo)
 	}
 	return cmd
@@ -164,9 +167,6 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 }
 
 func listen(addr string) (net.Listener, error) {
-	if addr == "" { // it would mean any port, open to everybody
-		return nil, &exitError{errors.New("settings: listen must not be empty"), exitInvalid}
-	}
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("the address %s is taken by another program; choose another one with --listen", addr)

@@ -21,20 +21,8 @@ type view struct {
 	says string // somewhere on it
 }
 
-// outside are the pages of who has not signed in. The link in place of %s works once.
-var outside = []view{
-	{"sign-in", "/signin", "Sign in"},
-	{"welcome", "%s", "Choose a password for"},
-}
-
-// empty are the pages of an account without any service.
-var empty = []view{
-	{"services-empty", services, "No service yet"},
-	{"processes-empty", processes, "Nothing runs"},
-}
-
-// inside are the pages of an account with services in every state.
-var inside = []view{
+// views are the pages of an account with services in every state.
+var views = []view{
 	{"accounts", "/accounts", "Choose an account"},
 	{"services", services, "web"},
 	{"services-no-match", services + "?text=zebra&state=paused", "No service matches"},
@@ -54,23 +42,25 @@ var inside = []view{
 // TestPages visits every page in both themes, in wide and narrow windows, with scripts and without.
 func TestPages(t *testing.T) {
 	t.Parallel()
-	h := startHost(t, "--backoff", "1h", "--budget-failures", "2")
-	with, without := newTab(t, h), newTab(t, h)
-	without.withoutScripts()
-	visit := func(views []view) {
-		for _, v := range views {
-			for _, b := range []*tab{with, without} {
+	for name, scripts := range map[string]bool{"with scripts": true, "without scripts": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := startHost(t, "--backoff", "1h", "--budget-failures", "2")
+			b := newTab(t, h)
+			if !scripts {
+				b.withoutScripts()
+			}
+			b.visit(view{"sign-in", "/signin", "Sign in"})
+			b.visit(view{"welcome", h.link("newcomer@example.net"), "Choose a password for"})
+			b.signIn()
+			b.visit(view{"services-empty", services, "No service yet"})
+			b.visit(view{"processes-empty", processes, "Nothing runs"})
+			h.fill()
+			for _, v := range views {
 				b.visit(v)
 			}
-		}
+		})
 	}
-	outside[1].path = h.link("newcomer@example.net")
-	visit(outside)
-	with.signIn()
-	without.signIn()
-	visit(empty)
-	h.fill()
-	visit(inside)
 }
 
 // link makes a person and returns the path of the link for the first sign-in.

@@ -48,6 +48,7 @@ type machine struct {
 	startedAt time.Time   // of the execution
 	ended     *panel.Exit // the main process's end, while others of its run may live
 	strayed   bool        // others outlived the main process, unasked
+	allAsked  bool        // every process of the run was sent SIGTERM
 
 	pace      panel.Pace
 	hostTries int // consecutive starts that failed by the host's fault

@@ -419,6 +419,20 @@ func TestLeftForeground(t *testing.T) {
 	}
 }
 
+// TestStopAsksWhatIsLeft: helpers that the main process left behind are asked to end too, once.
+func TestStopAsksWhatIsLeft(t *testing.T) {
+	m := at(running)
+	m.on(evPause{}, epoch)
+	m.on(exitedWith(0, epoch), epoch)
+	left := evInspected{7, []int{4300}}
+	if got := words(m.on(left, epoch)); fmt.Sprint(got) != "[TERM group]" {
+		t.Errorf("first look: got %q, want TERM for all", got)
+	}
+	if got := words(m.on(left, epoch)); got != nil {
+		t.Errorf("second look: got %q, want nothing", got)
+	}
+}
+
 // TestLeftOver: what a kill does not end is named, and the service is not called paused.
 func TestLeftOver(t *testing.T) {
 	m := at(running)

@@ -20,10 +20,20 @@ func (m *machine) terminate(next goal, now time.Time) []action {
 	m.deadline = now.Add(m.policy.StopTimeout)
 	// The main process alone is asked first, so that it can stop its helpers in its own order; without it, or
 	// through a shell, there is nobody to ask but everybody.
+	m.allAsked = m.shell || m.ended != nil
 	return []action{
-		doSignal{run: m.run, sig: sigTerminate, group: m.shell || m.ended != nil},
+		doSignal{run: m.run, sig: sigTerminate, group: m.allAsked},
 		doInspect{run: m.run, stop: true},
 	}
+}
+
+// askAll asks what the main process left behind to end as well. Once is enough: the deadline does the rest.
+func (m *machine) askAll() []action {
+	if m.allAsked || m.phase != terminating {
+		return nil
+	}
+	m.allAsked = true
+	return []action{doSignal{run: m.run, sig: sigTerminate, group: true}}
 }
 
 // kill ends everything of the run, again and again until nothing is left.

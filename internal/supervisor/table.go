@@ -219,8 +219,11 @@ func (m *machine) inspectedStopping(e event, now time.Time) []action {
 	if m.phase == killing {
 		m.leftOver = alive
 	}
-	if len(alive) > 0 || m.ended == nil {
+	if m.ended == nil {
 		return nil
 	}
-	return m.over(m.completed(), now)
+	if len(alive) == 0 {
+		return m.over(m.completed(), now)
+	}
+	return m.askAll()
 }
