@@ -27,21 +27,37 @@ func runTests(m *testing.M) (status int, err error) {
 	if missing() != "" {
 		return m.Run(), nil // every test says what is missing
 	}
-	dir, err := os.MkdirTemp("", "upkeep-journey-bin")
+	// Everything that is made for a moment, by Chromium as well, goes into one folder.
+	dir, err := os.MkdirTemp("", "upkeep-journey")
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	bin = dir
-	if err := errors.Join(os.Chmod(dir, 0o711), build(dir)); err != nil {
+	defer func() { err = errors.Join(err, remove(dir)) }()
+	bin = filepath.Join(dir, "bin")
+	if err := errors.Join(os.Chmod(dir, 0o711), build(bin), os.Setenv("TMPDIR", dir)); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, theBrowser.close()) }()
 	return m.Run(), nil
 }
 
+// remove takes a folder away. The last processes of Chromium may still be writing into it.
+func remove(dir string) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := os.RemoveAll(dir)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
 // build makes the two programs as they are shipped.
 func build(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir+"/",
 		"../../cmd/upkeep", "../../cmd/upkeep-helper")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -100,7 +116,7 @@ func eventually(t *testing.T, what string, done func() bool, instead func() stri
 // openDir returns a new folder that any Unix user can pass through, as the one above homes must be.
 func openDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "upkeep-journey")
+	dir, err := os.MkdirTemp("", "host")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,5 +128,5 @@ func openDir(t *testing.T) string {
 	if err := os.Chmod(dir, 0o711); err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Clean(dir)
+	return dir
 }

@@ -26,9 +26,7 @@ while :; do echo tick; sleep 0.02; done`))
 		if after.State != panel.Running || after.PID != before.PID || after.Run != 1 || after.StartedAt.IsZero() {
 			t.Errorf("status %+v, before %+v", after, before)
 		}
-		if got, want := s.kinds(id), panel.EventAdopted; !slices.Contains(got, want) {
-			t.Errorf("history %v, want %s", got, want)
-		}
+		eventually(t, "the take-over is in the history", func() bool { return slices.Contains(s.kinds(id), panel.EventAdopted) })
 		size := len(s.log("steady"))
 		eventually(t, "its output goes on", func() bool { return len(s.log("steady")) > size })
 		needStatusOfReaped(t)

@@ -81,6 +81,9 @@ type liveRun struct {
 	pidfd    int  // of the main process; closed at the end of the run
 	child    bool // the main process is upkeep's own child, so its status is had by waiting
 	stopping bool // changes of the group are reported
+	// asked are the processes that got SIGTERM. Some programs take a second one for impatience and drop their work.
+	// Only the run's worker touches it.
+	asked map[int]bool
 }
 
 func (r *liveRun) group() process.Group {

@@ -20,14 +20,15 @@ func (m *machine) terminate(next goal, now time.Time) []action {
 	m.deadline = now.Add(m.policy.StopTimeout)
 	// The main process alone is asked first, so that it can stop its helpers in its own order; without it, or
 	// through a shell, there is nobody to ask but everybody.
-	m.allAsked = m.shell || m.ended != nil
+	m.allAsked = m.ended != nil
 	return []action{
-		doSignal{run: m.run, sig: sigTerminate, group: m.allAsked},
+		doSignal{run: m.run, sig: sigTerminate, group: m.shell || m.ended != nil},
 		doInspect{run: m.run, stop: true},
 	}
 }
 
-// askAll asks what the main process left behind to end as well. Once is enough: the deadline does the rest.
+// askAll asks what the main process left behind to end as well, also what a shell made while everybody was asked; the
+// host asks nobody twice. Once is enough: the deadline does the rest.
 func (m *machine) askAll() []action {
 	if m.allAsked || m.phase != terminating {
 		return nil

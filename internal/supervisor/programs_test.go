@@ -24,6 +24,13 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// patient is a policy for programs that SIGHUP ends: nothing but that answers a restart.
+func patient() panel.Policy {
+	p := quick()
+	p.RestartWait = time.Hour
+	return p
+}
+
 // needProgram skips where a program is not installed.
 func needProgram(t *testing.T, path string) {
 	t.Helper()
@@ -133,7 +140,7 @@ func (s *site) workers(id panel.ServiceID, main int) []int {
 
 func TestPython(t *testing.T) {
 	needProgram(t, "/usr/bin/python3")
-	s := newSite(t, plan{})
+	s := newSite(t, plan{policy: patient()})
 	port := freePort(t)
 	id := s.add("python", fmt.Sprintf("/usr/bin/python3 -m http.server --bind 127.0.0.1 %d", port))
 	s.awaitState(id, panel.Running)
@@ -154,6 +161,7 @@ func TestPython(t *testing.T) {
 // Through a shell SIGHUP and SIGTERM go to every process.
 func TestShell(t *testing.T) {
 	onEachRung(t, func(t *testing.T, p plan) {
+		p.policy = patient()
 		s := newSite(t, p)
 		id := s.add("pipe", "sleep 1000 | sleep 1000; echo over")
 		if st := s.awaitState(id, panel.Running); !st.Shell {

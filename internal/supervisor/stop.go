@@ -34,9 +34,22 @@ func (h *realHost) signal(id panel.ServiceID, run int, sig signalKind, group boo
 	members, e := h.members(context.Background(), r)
 	err = errors.Join(err, e)
 	for _, pid := range members {
+		if sig == sigTerminate && !r.ask(pid) {
+			continue
+		}
 		err = errors.Join(err, ignoreGone(h.toMember(r, pid, send)))
 	}
 	return err
+}
+
+// ask notes that a process gets SIGTERM, and reports whether it is the first.
+func (r *liveRun) ask(pid int) bool {
+	if r.asked == nil {
+		r.asked = map[int]bool{}
+	}
+	first := !r.asked[pid]
+	r.asked[pid] = true
+	return first
 }
 
 func ignoreGone(err error) error {

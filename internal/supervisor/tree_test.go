@@ -134,3 +134,40 @@ func zombies(t *testing.T) []int {
 	}
 	return found
 }
+
+// A script that runs its program as a child: the child is asked to stop too, once its parent is gone, and not
+// killed after the stop timeout, which is an hour here.
+func TestPauseAsksWhatIsLeft(t *testing.T) {
+	onEachRung(t, func(t *testing.T, p plan) {
+		p.policy = quick()
+		p.policy.StopTimeout = time.Hour
+		s := newSite(t, p)
+		id := s.add("script", s.script("script", `sh -c 'trap "echo polite > asked; exit" TERM; echo > ready; while :; do sleep 0.02; done'
+echo not reached`))
+		s.awaitState(id, panel.Running)
+		eventually(t, "the child runs", func() bool { return s.read("ready") != "" })
+		s.pause(id)
+		s.expectNothing()
+		if s.read("asked") == "" {
+			t.Error("the child was not asked")
+		}
+	})
+}
+
+// Nobody is asked twice: the children of a shell get SIGTERM with it, and no second one when it has gone.
+func TestPauseAsksOnce(t *testing.T) {
+	onEachRung(t, func(t *testing.T, p plan) {
+		s := newSite(t, p)
+		text := `trap 'echo $$ >> asked; i=0; while [ $i -lt 20 ]; do sleep 0.01; i=$((i+1)); done; exit' TERM
+echo >> ready
+while :; do sleep 0.01; done`
+		child := s.script("child", text)
+		id := s.add("pipe", child+" | "+child+"; echo over")
+		s.awaitState(id, panel.Running)
+		eventually(t, "the children run", func() bool { return strings.Count(s.read("ready"), "\n") == 2 })
+		s.pause(id)
+		if got := strings.Fields(s.read("asked")); len(got) != 2 || got[0] == got[1] {
+			t.Errorf("asked: %v, want each of the two once", got)
+		}
+	})
+}
