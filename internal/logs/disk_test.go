@@ -47,7 +47,7 @@ func TestFullHomeGoesToTheFallback(t *testing.T) {
 
 	// Opening is no proof that there is space, so the page still says so …
 	open(t, l, src)
-	mark(t, l, src, "y")
+	settled(t, l, src)
 	if got := l.Trouble(1); !strings.HasPrefix(got, "The disk of the home is full;") {
 		t.Errorf("Trouble after another Open: got %q", got)
 	}

@@ -46,7 +46,7 @@ func (o *output) take(fifo int, n int64) (int64, error) {
 		if err == unix.EINTR {
 			continue
 		}
-		if err == nil && moved == 0 {
+		if err == nil && moved == 0 { // nobody could write: not while upkeep itself could, and no reason to spin
 			return 0, unix.EAGAIN
 		}
 		return max(moved, 0), err

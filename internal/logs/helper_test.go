@@ -129,6 +129,12 @@ func write(t testing.TB, w *os.File, text string) {
 func mark(t testing.TB, l *Logs, src Source, line string) {
 	t.Helper()
 	must(t, l.Mark(t.Context(), src.Service, line))
+	settled(t, l, src)
+}
+
+// settled waits until no worker has, or is to have, a turn with the stream.
+func settled(t testing.TB, l *Logs, src Source) {
+	t.Helper()
 	eventually(t, "the worker leaves", func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
