@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"upkeep/internal/panel"
 )
 
@@ -168,11 +166,7 @@ func mountFreezable(t *testing.T, dir string) (freeze, thaw func()) {
 	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
 		t.Skipf("needs to mount a file: %v: %s", err, out)
 	}
-	t.Cleanup(func() {
-		if err := unix.Unmount(dir, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
+	t.Cleanup(func() { unmount(t, dir) })
 	set := func(flag string) error { return exec.Command("fsfreeze", flag, dir).Run() }
 	// Threads of a frozen file system cannot be killed: should this process die, somebody must thaw it.
 	guard := exec.Command("sh", "-c", `sleep 60 & trap "kill $!" TERM; wait; fsfreeze -u "$0"`, dir)
