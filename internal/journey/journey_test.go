@@ -179,7 +179,7 @@ func (b *tab) restart(port int) {
 	b.t.Helper()
 	before := b.mainProcess()
 	b.follow("#service-head button", "Restart")
-	said := b.wantFlash(`^Restarted: PID (\d+) replaced (\d+) after \d+ ms\.`)
+	said := b.wantFlash(`^Restarted: PID (\d+) replaced (\d+) after [\d.]+ m?s\.`)
 	after := b.mainProcess()
 	if said[2] != strconv.Itoa(before) || said[1] != strconv.Itoa(after) || before == after {
 		b.t.Errorf("%s; PID was %d and is %d", said[0], before, after)
@@ -302,7 +302,9 @@ func (b *tab) pauseAndResume(port int) {
 	b.follow("#service-head button", "Resume")
 	b.wantFlash("^Resumed web\\.")
 	b.mainProcess()
-	eventually(b.t, "the program answers", func() bool { return listens(port) }, b.where)
+	if got := ask(b.t, port, "/after-pause"); got != "hello from web" {
+		b.t.Errorf("the program answers %q", got)
+	}
 }
 
 // deleteIt: only who types the name deletes, and then nothing is left but the log.

@@ -74,19 +74,25 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
-// ask sends a request to a service and returns what it answers.
+// ask sends a request to a service, as soon as it can be reached, and returns what it answers.
 func ask(t *testing.T, port int, path string) string {
 	t.Helper()
-	r, err := http.Get(fmt.Sprintf("http://[::1]:%d%s", port, path))
+	var body []byte
+	var err error
+	eventually(t, fmt.Sprintf("port %d answers", port), func() bool {
+		body, err = fetch(fmt.Sprintf("http://[::1]:%d%s", port, path))
+		return err == nil
+	}, func() string { return err.Error() })
+	return string(body)
+}
+
+func fetch(url string) ([]byte, error) {
+	r, err := http.Get(url)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	defer r.Body.Close()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(body)
+	return io.ReadAll(r.Body)
 }
 
 // commandLine is what a process was started with; empty when it is gone, or dead and not yet reaped.
@@ -108,14 +114,4 @@ func awaitGone(t *testing.T, pid int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("process %d is gone", pid), func() bool { return commandLine(pid) == "" },
 		func() string { return commandLine(pid) })
-}
-
-// listens reports whether a service can be reached.
-func listens(port int) bool {
-	conn, err := net.Dial("tcp", fmt.Sprintf("[::1]:%d", port))
-	if err != nil {
-		return false
-	}
-	conn.Close()
-	return true
 }

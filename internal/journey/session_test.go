@@ -75,7 +75,7 @@ func TestKeyboard(t *testing.T) {
 	b.opensMenu()
 	b.tabTo(`el.matches("#service-head button") && el.innerText.trim() === "Restart"`)
 	b.enter()
-	b.wantFlash(fmt.Sprintf(`^Restarted: PID \d+ replaced %d after \d+ ms\.`, before))
+	b.wantFlash(fmt.Sprintf(`^Restarted: PID \d+ replaced %d after [\d.]+ m?s\.`, before))
 	if after := b.mainProcess(); after == before {
 		b.t.Error("the process is the one of before")
 	}

@@ -31,7 +31,7 @@ func run(m *testing.M) int {
 
 func buildHelper(dir string) (string, error) {
 	path := filepath.Join(dir, "upkeep-helper")
-	cmd := exec.Command("go", "build", "-o", path, "upkeep/cmd/upkeep-helper")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", path, "upkeep/cmd/upkeep-helper")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the helper: %w\n%s", err, out)

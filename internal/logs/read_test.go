@@ -95,8 +95,8 @@ func TestExtractFollow(t *testing.T) {
 	shown := map[panel.Position]string{}
 	q := panel.LogQuery{HasAfter: true}
 	for _, text := range []string{"one\ntw", "o\nthree", "", "\n"} {
-		write(t, w, text)
 		want := size(src.path()) + int64(len(text))
+		write(t, w, text)
 		eventually(t, "the text comes", func() bool { return size(src.path()) == want })
 		x, err := l.Extract(t.Context(), src, q)
 		must(t, err)

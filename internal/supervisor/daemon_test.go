@@ -158,11 +158,11 @@ echo "$RUN_ID $$" >> "$SERVICE_NAME.runs"
 // upkeep is killed again and again, at any moment of its start and of its work. Programs do not notice, none ever runs
 // twice, and no line is lost.
 func TestKilledDaemon(t *testing.T) {
-	for _, noCgroup := range []bool{false, true} {
-		t.Run(map[bool]string{false: "control groups", true: "no control groups"}[noCgroup], func(t *testing.T) {
-			testKilledDaemon(t, noCgroup)
-		})
-	}
+	t.Run("control groups", func(t *testing.T) {
+		needGroups(t)
+		testKilledDaemon(t, false)
+	})
+	t.Run("no control groups", func(t *testing.T) { testKilledDaemon(t, true) })
 }
 
 func testKilledDaemon(t *testing.T, noCgroup bool) {
@@ -349,16 +349,9 @@ func (s *site) awaitEnd(id panel.ServiceID) panel.Exit {
 // A control group that was killed once makes the kernel kill whatever is cloned out of it into another one. upkeep may
 // find itself in such a group, and works.
 func TestDaemonInKilledGroup(t *testing.T) {
-	tree, err := cgroup.Find(fmt.Sprintf("supervisor-trap-%d", os.Getpid()))
-	if err != nil {
-		t.Skip("needs control groups that this process may change: ", err)
-	}
-	group, err := tree.Create("scratch", "scratch", 1)
+	group, err := needGroups(t).Create("scratch", "scratch", 1)
 	check(t, err)
-	t.Cleanup(func() {
-		check(t, cgroup.Remove(group))
-		check(t, tree.Close())
-	})
+	t.Cleanup(func() { check(t, cgroup.Remove(group)) })
 	check(t, cgroup.Kill(group))
 	adoptOrphans(t)
 	s := prepareSite(t, plan{})

@@ -365,15 +365,22 @@ func (s *site) expectNothing() {
 // onEachRung runs a test with control groups, where there are any, and without.
 func onEachRung(t *testing.T, test func(*testing.T, plan)) {
 	t.Run("control groups", func(t *testing.T) {
-		tree, err := cgroup.Find(fmt.Sprintf("supervisor-test-%d", os.Getpid()))
-		if err != nil {
-			t.Skip("needs control groups that this process may change: ", err)
-		}
-		check(t, tree.Close())
+		needGroups(t)
 		test(t, plan{})
 	})
 	t.Run("no control groups", func(t *testing.T) { test(t, plan{noCgroup: true}) })
 	t.Run("no control groups, no user of its own", func(t *testing.T) { test(t, plan{noCgroup: true, shared: true}) })
+}
+
+func needGroups(t *testing.T) *cgroup.Tree {
+	t.Helper()
+	tree, err := cgroup.Find(fmt.Sprintf("supervisor-test-%d", os.Getpid()))
+	if errors.Is(err, cgroup.ErrUnavailable) {
+		t.Skip("needs control groups that this process may change: ", err)
+	}
+	check(t, err)
+	t.Cleanup(func() { check(t, tree.Close()) })
+	return tree
 }
 
 func inDirectory(dir string) func(*panel.Service) {

@@ -40,7 +40,7 @@ func TestTakeOver(t *testing.T) {
 			before: func(s *stage, id panel.ServiceID) { s.pass(4 * time.Second) },
 			state:  panel.Backoff, settled: panel.Running, run: 4, starts: 1, failed: 4},
 		{name: "is paused", program: []program{steady},
-			before: func(s *stage, id panel.ServiceID) { s.t.Log(pausing(s, id)) },
+			before: func(s *stage, id panel.ServiceID) { check(s.t, pausing(s, id)) },
 			state:  panel.Paused, settled: panel.Paused, run: 1},
 		{name: "was being paused", program: []program{{lives: forever, stops: forever}},
 			before: func(s *stage, id panel.ServiceID) { askErr(func() error { return pausing(s, id) }) },
