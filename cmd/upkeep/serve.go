@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -97,6 +98,8 @@ func prepareProcess(log *slog.Logger) {
 			log.Warn("raise the limit of open files", "err", err)
 		}
 	}
+	// Less garbage at a time: what a thousand services need is small, and twice as much of it is not.
+	debug.SetGCPercent(50)
 	// With this capability upkeep's writes would ignore the quota of a home.
 	if err := privilege.DropResource(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		log.Warn("give up CAP_SYS_RESOURCE", "err", err)

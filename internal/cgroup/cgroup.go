@@ -55,8 +55,32 @@ func Find(instance string) (*Tree, error) {
 // Base returns the absolute path of the tree.
 func (t *Tree) Base() string { return t.base }
 
-// Close removes the tree if it is empty. Runs that live on keep it.
+// Sweep removes every group that nothing lives in: what an upkeep that was killed could not remove itself. It must
+// not be called while groups are being made.
+func (t *Tree) Sweep() {
+	below, err := children(t.base)
+	if err != nil {
+		return // what stays is empty, and in nobody's way
+	}
+	for _, path := range below {
+		sweep(path)
+	}
+}
+
+func sweep(path string) {
+	below, err := children(path)
+	if err != nil {
+		return
+	}
+	for _, child := range below {
+		sweep(child)
+	}
+	_ = unix.Rmdir(path) // refused where something lives, which is right
+}
+
+// Close removes every group that nothing lives in, and the tree itself unless runs that live on keep it.
 func (t *Tree) Close() error {
+	t.Sweep()
 	err := unix.Rmdir(t.base)
 	if inUse(err) || errors.Is(err, unix.ENOENT) {
 		return nil

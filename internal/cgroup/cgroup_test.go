@@ -4,9 +4,11 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestFindRefusesNames(t *testing.T) {
@@ -29,10 +31,14 @@ func TestFindTwice(t *testing.T) {
 func TestCloseLeavesRuns(t *testing.T) {
 	tr := tree(t)
 	path := newRun(t, tr, 1)
+	cmd := startIn(t, path, "sleep", "1000")
 	if err := tr.Close(); err != nil || !exists(path) {
 		t.Errorf("Close with a run: %v, run exists: %v", err, exists(path))
 	}
-	if err := Remove(path); err != nil {
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := RemoveAfter(path, time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if err := tr.Close(); err != nil || exists(tr.Base()) {
@@ -61,5 +67,44 @@ func TestFindNotPermitted(t *testing.T) {
 	}
 	if got := string(out); !strings.HasPrefix(got, "true ") {
 		t.Errorf("Find as nobody does not wrap ErrUnavailable: %s", got)
+	}
+}
+
+// Sweep takes what is empty, at any depth, and leaves what something lives in.
+func TestSweep(t *testing.T) {
+	tr := tree(t)
+	empty, err := tr.Create("ann", "run", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lived, err := tr.Create("bob", "run", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mkdir(t, mkdir(t, empty, "made"), "by-the-service")
+	startIn(t, lived, "sleep", "1000")
+	tr.Sweep()
+	if exists(filepath.Join(tr.Base(), "ann")) {
+		t.Error("the empty account stays")
+	}
+	if !populated(t, lived) {
+		t.Error("the populated group is gone")
+	}
+}
+
+// RemoveAfter waits for the last process to leave, and not for ever.
+func TestRemoveAfter(t *testing.T) {
+	path := newRun(t, tree(t), 1)
+	cmd := startIn(t, path, "sleep", "1000")
+	if err := RemoveAfter(path, 0); !errors.Is(err, ErrPopulated) {
+		t.Errorf("while it lives: got %v, want %v", err, ErrPopulated)
+	}
+	done := make(chan error)
+	go func() { done <- RemoveAfter(path, time.Minute) }()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil || exists(path) {
+		t.Errorf("after its death: got %v, exists %v", err, exists(path))
 	}
 }

@@ -1,11 +1,14 @@
 package cgroup
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -121,4 +124,36 @@ func ignoreGone(err error) error {
 		return nil
 	}
 	return err
+}
+
+// RemoveAfter is Remove for a group whose last process has ended and may not have left yet: the kernel lets go of
+// a process a moment after its parent has its exit status. It waits for that as long as patience lasts.
+func RemoveAfter(path string, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
+	err := Remove(path)
+	for errors.Is(err, ErrPopulated) && awaitChange(path, time.Until(deadline)) {
+		err = Remove(path)
+	}
+	return err
+}
+
+// awaitChange blocks until the group's population changes; false when patience ended first. A group that is empty
+// or gone already counts as changed.
+func awaitChange(path string, patience time.Duration) bool {
+	if patience <= 0 {
+		return false
+	}
+	f, err := os.Open(filepath.Join(path, "cgroup.events"))
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
+	}
+	defer f.Close()
+	// Reading arms the poll: it tells of changes since this descriptor was last read.
+	text, err := io.ReadAll(f)
+	if err != nil || bytes.Contains(text, []byte("populated 0")) {
+		return err == nil
+	}
+	poll := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLPRI}}
+	n, err := unix.Poll(poll, int(patience.Milliseconds())+1)
+	return n > 0 || err == unix.EINTR
 }

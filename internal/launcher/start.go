@@ -27,7 +27,11 @@ const answerTimeout = 20 * time.Second
 var ErrTimeout = errors.New("launcher did not answer")
 
 // Start starts a launcher, the file helper, as the leader of a session of its own.
-func Start(helper string) (*Launcher, error) {
+func Start(helper string) (*Launcher, error) { return StartIn(helper, -1) }
+
+// StartIn is Start with the launcher born in a control group, given by a descriptor of its directory; a negative
+// one is none.
+func StartIn(helper string, group int) (*Launcher, error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("launcher socket: %w", err)
@@ -44,7 +48,7 @@ func Start(helper string) (*Launcher, error) {
 		Dir:   "/",
 		Env:   []string{"GOMAXPROCS=1", "GOGC=off"}, // it lives for milliseconds
 		Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(pair[1])},
-		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd},
+		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, UseCgroupFD: group >= 0, CgroupFD: group},
 	})
 	if err != nil {
 		unix.Close(pair[0])

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -112,7 +113,10 @@ func (s *stream) answer() error {
 			return err
 		}
 		s.l.mu.Lock()
-		s.requests = s.requests[1:]
+		s.requests = slices.Delete(s.requests, 0, 1)
+		if len(s.requests) == 0 {
+			s.requests = nil // an idle stream keeps nothing of what was asked
+		}
 		s.l.mu.Unlock()
 		r.end(err)
 	}

@@ -47,7 +47,7 @@ type host interface {
 	// forget lets go of the service: its output's way and files of upkeep's own.
 	forget(id panel.ServiceID)
 	// takeOver looks what is left of a recorded run, and holds on to it when that is something.
-	takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) event
+	takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error)
 	// identity of the live run's main process, for whoever looks at processes.
 	identity(id panel.ServiceID) (panel.Identity, bool)
 	// trouble is why output does not go to the account's log file.

@@ -229,22 +229,22 @@ func (h *fakeHost) forget(id panel.ServiceID) {
 	h.forgot = append(h.forgot, id)
 }
 
-func (h *fakeHost) takeOver(_ context.Context, svc panel.Service, _ panel.Account, rec panel.Recovery) event {
+func (h *fakeHost) takeOver(_ context.Context, svc panel.Service, _ panel.Account, rec panel.Recovery) (event, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	boot := evBoot{cause: panel.CauseBoot}
 	r := h.runs[svc.ID]
 	if !rec.Live {
-		return boot
+		return boot, nil
 	}
 	if r == nil || r.alive() == nil {
 		if boot.lost = h.lost[svc.ID]; boot.lost == nil {
 			boot.lost = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 		}
-		return boot
+		return boot, nil
 	}
 	r.watched, r.told, r.stopping = false, r.exit != nil, false
-	return evAdopt{pid: r.pid, startedAt: rec.At, ended: r.exit}
+	return evAdopt{pid: r.pid, startedAt: rec.At, ended: r.exit}, nil
 }
 
 func (h *fakeHost) identity(panel.ServiceID) (panel.Identity, bool) { return panel.Identity{}, false }

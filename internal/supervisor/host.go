@@ -66,6 +66,8 @@ type realHost struct {
 	tree   *cgroup.Tree // nil where control groups cannot be used
 	spares *spares
 	poll   *poller
+	// looking wakes lookAtStopping: a run without a control group is being stopped.
+	looking chan struct{}
 
 	mu   sync.Mutex
 	runs map[panel.ServiceID]*liveRun
@@ -91,7 +93,8 @@ func (r *liveRun) group() process.Group {
 }
 
 func newRealHost(c Config) (*realHost, error) {
-	h := &realHost{Config: c, runs: map[panel.ServiceID]*liveRun{}, mains: map[int]bool{}}
+	h := &realHost{Config: c, runs: map[panel.ServiceID]*liveRun{}, mains: map[int]bool{},
+		looking: make(chan struct{}, 1)}
 	var err error
 	if h.bootID, err = process.BootID(); err != nil {
 		return nil, err
@@ -102,17 +105,19 @@ func newRealHost(c Config) (*realHost, error) {
 			return nil, err
 		}
 	}
-	if h.tree == nil {
+	if h.tree != nil {
+		h.tree.Sweep()
+	} else {
 		c.Log.Info("no control groups: runs are told apart by session and environment", "reason", err)
 	}
 	if h.poll, err = newPoller(); err != nil {
 		return nil, err
 	}
-	h.spares = newSpares(c.Helper)
 	// Whatever leaves its parent becomes ours to reap, also where PID 1 reaps late or never.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become subreaper: %w", err)
 	}
+	h.spares = newSpares(c.Helper, h.tree)
 	return h, nil
 }
 
@@ -120,9 +125,7 @@ func newRealHost(c Config) (*realHost, error) {
 func (h *realHost) run(ctx context.Context) error {
 	var group sync.WaitGroup
 	group.Go(func() { h.reapOrphans(ctx) })
-	if h.tree == nil {
-		group.Go(func() { h.lookAtStopping(ctx) })
-	}
+	group.Go(func() { h.lookAtStopping(ctx) })
 	stop := context.AfterFunc(ctx, h.poll.wake)
 	defer stop()
 	err := h.poll.wait(ctx, h.exited, h.groupsChanged)

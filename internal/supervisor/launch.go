@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"upkeep/internal/cgroup"
 	"upkeep/internal/command"
 	"upkeep/internal/environment"
 	"upkeep/internal/launcher"
@@ -40,12 +39,12 @@ type launch struct {
 func (h *realHost) launch(ctx context.Context, svc panel.Service, acct panel.Account, do doLaunch) (evLaunched, *panel.Exit) {
 	l := &launch{svc: svc, acct: acct, do: do}
 	l.ident.BootID, l.ident.Marker = h.bootID, h.marker(svc.ID, do.run)
-	for _, prepare := range []func(context.Context, *launch) *panel.Exit{h.findUser, h.describe, h.openOutput, h.makeGroup} {
+	for _, prepare := range []func(context.Context, *launch) *panel.Exit{h.findUser, h.describe, h.openOutput} {
 		if exit := prepare(ctx, l); exit != nil {
 			return evLaunched{}, h.notLaunched(ctx, l, exit)
 		}
 	}
-	spare, err := h.spares.take()
+	spare, err := h.spares.take(acct.Name)
 	if err != nil {
 		return evLaunched{}, h.notLaunched(ctx, l, hostExit(panel.StepFork, err))
 	}
@@ -119,28 +118,13 @@ func sourceOf(svc panel.Service, acct panel.Account, who login) logs.Source {
 		Cred: who.cred, OwnUser: !acct.Shared}
 }
 
-func (h *realHost) makeGroup(_ context.Context, l *launch) *panel.Exit {
-	if h.tree == nil {
-		return nil
-	}
-	path, err := h.tree.Create(l.acct.Name, strconv.FormatInt(int64(l.svc.ID), 10), l.do.run)
-	if err != nil {
-		return hostExit(panel.StepCgroup, err)
-	}
-	l.ident.Cgroup = path
-	// The launcher joins by itself instead of being cloned into the group: a spare one exists before its group
-	// does, and a clone into a group is killed at once when the daemon's own group was ever cgroup.killed.
-	l.spec.Cgroups = []string{filepath.Join(path, "cgroup.procs")}
-	return nil
-}
-
 // execute stores the run with the launcher's identity and then lets the launcher become the program. Identity
 // comes first: whenever the daemon dies from here on, the next one finds the process by it, whatever it has become.
 func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaunched, *panel.Exit) {
 	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
+	l.ident.Cgroup, l.spec.Cgroups = spare.group, spare.cgroups()
 	if err := h.begin(ctx, l); err != nil {
 		h.spares.discard(spare)
-		h.dropGroup(l)
 		return evLaunched{}, hostExit(panel.StepRecord, err)
 	}
 	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
@@ -166,23 +150,11 @@ func (h *realHost) begin(ctx context.Context, l *launch) error {
 // notLaunched stores a run that never got a process, so that its number and its reason stand in the history.
 func (h *realHost) notLaunched(ctx context.Context, l *launch, exit *panel.Exit) *panel.Exit {
 	l.close()
-	h.dropGroup(l)
 	if err := h.begin(ctx, l); err != nil {
 		h.Log.Error("record start", "service", l.svc.ID, "err", err)
 	}
 	exit.At = time.Now()
 	return exit
-}
-
-// dropGroup removes the control group of a run that never got a process.
-func (h *realHost) dropGroup(l *launch) {
-	if l.ident.Cgroup == "" {
-		return
-	}
-	if err := cgroup.Remove(l.ident.Cgroup); err != nil {
-		h.Log.Warn("remove control group", "service", l.svc.ID, "err", err)
-	}
-	l.ident.Cgroup = ""
 }
 
 // hostExit is a start that failed by the host's fault.
@@ -219,34 +191,35 @@ func hostsFault(f *launcher.Failure) bool {
 }
 
 // takeOver looks what is left of a recorded run. Nothing that lives is ever started a second time: a main process
-// is recognised by its identity, and helpers that outlived it by the run's control group or marker.
-func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) event {
+// is recognised by its identity, and helpers that outlived it by the run's control group or marker. What cannot be
+// found out is an error, and not "nothing".
+func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
 	boot := evBoot{cause: panel.CauseBoot}
 	if !rec.Live {
-		return boot
+		return boot, nil
 	}
 	lost := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 	if rec.PID == 0 {
 		boot.lost = lost
-		return boot
+		return boot, nil
 	}
 	fd, alive, err := process.Alive(rec.Identity)
 	if err != nil {
-		h.Log.Error("look for a run", "service", svc.ID, "pid", rec.PID, "err", err)
+		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
 	}
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
 	if !alive {
 		lost = h.statusOf(r)
 		left, err := h.members(ctx, r)
 		if err != nil {
-			h.Log.Error("look for what is left of a run", "service", svc.ID, "err", err)
+			return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)
 		}
 		if len(left) == 0 {
 			h.release(r)
 			h.attach(ctx, svc, acct)
 			lost.Uptime = 0
 			boot.lost = lost
-			return boot
+			return boot, nil
 		}
 	}
 	h.hold(r)
@@ -255,7 +228,7 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 	if !alive {
 		adopted.ended = lost
 	}
-	return adopted
+	return adopted, nil
 }
 
 // statusOf is the exit of a run whose main process ended while upkeep was away.

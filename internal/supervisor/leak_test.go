@@ -39,7 +39,7 @@ func (s *site) settled() held {
 	last := held{}
 	eventually(s.t, "nothing changes any more", func() bool {
 		host.spares.mu.Lock()
-		full := len(host.spares.ready) == maxSpares && !host.spares.filling
+		full := len(host.spares.ready) == 1 && !host.spares.filling // one account, one launcher
 		host.spares.mu.Unlock()
 		now := s.held()
 		same := now == last

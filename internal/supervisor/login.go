@@ -24,9 +24,12 @@ type login struct {
 var errRoot = errors.New("services never run as root")
 
 // lookUp finds the account's Unix user, every time anew: users are renamed, renumbered and deleted. Without root it
-// is the person who started upkeep.
+// is the person who started upkeep; an account that was made so is refused by a later upkeep that runs as root.
 func lookUp(acct panel.Account) (login, error) {
 	if acct.Shared {
+		if os.Geteuid() == 0 {
+			return login{}, fmt.Errorf("account %q has no Unix user of its own: %w", acct.Name, errRoot)
+		}
 		return ownLogin()
 	}
 	u, err := user.Lookup(acct.UnixUser)

@@ -155,11 +155,17 @@ func (l *loop) takeOver(ctx context.Context) error {
 			return fmt.Errorf("take over: %w", err)
 		}
 	}
-	for _, svc := range services {
-		acct, rec := accounts[svc.Account], last[svc.ID]
-		en := l.enter(svc, acct)
-		en.machine.restore(rec)
-		l.apply(en, l.host.takeOver(ctx, svc, acct, rec))
+	// Everything is looked at before anything is done: an error here leaves the machine as it is.
+	found := make([]event, len(services))
+	for i, svc := range services {
+		if found[i], err = l.host.takeOver(ctx, svc, accounts[svc.Account], last[svc.ID]); err != nil {
+			return fmt.Errorf("take over service %d: %w", svc.ID, err)
+		}
+	}
+	for i, svc := range services {
+		en := l.enter(svc, accounts[svc.Account])
+		en.machine.restore(last[svc.ID])
+		l.apply(en, found[i])
 	}
 	return nil
 }

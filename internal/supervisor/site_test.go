@@ -81,6 +81,9 @@ func prepareSite(t *testing.T, p plan) *site {
 	if p.user == "" {
 		p.user = "nobody"
 	}
+	if p.shared && os.Geteuid() == 0 {
+		t.Skip("as root every account has a Unix user of its own; this is for tests without root")
+	}
 	p.shared = p.shared || os.Geteuid() != 0
 	// Not t.TempDir: the users of accounts could not pass it.
 	dir, err := os.MkdirTemp("", "upkeep-site-")
@@ -187,6 +190,32 @@ func (s *site) clear() {
 			_ = os.Remove(path) // the failure is told already
 		}
 	}
+}
+
+// awaitSpare returns once a launcher waits.
+func (s *site) awaitSpare() {
+	s.t.Helper()
+	eventually(s.t, "a launcher waits", func() bool { return len(s.spareGroups()) > 0 })
+}
+
+// spareGroups are the groups of the launchers that wait; empty names where there are no control groups.
+func (s *site) spareGroups() []string {
+	spares := s.host.(*realHost).spares
+	spares.mu.Lock()
+	defer spares.mu.Unlock()
+	var groups []string
+	for _, sp := range spares.ready {
+		groups = append(groups, sp.group)
+	}
+	return groups
+}
+
+// strayGroups are the groups that hold neither a run nor a launcher that waits, nor one of their groups.
+func (s *site) strayGroups() []string {
+	waiting := s.spareGroups()
+	return slices.DeleteFunc(s.groups(), func(path string) bool {
+		return slices.ContainsFunc(waiting, func(spare string) bool { return strings.HasPrefix(spare, path) })
+	})
 }
 
 // processes are all that carry a marker of the site, zombies excluded.

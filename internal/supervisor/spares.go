@@ -1,82 +1,151 @@
 package supervisor
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/cgroup"
 	"upkeep/internal/launcher"
 	"upkeep/internal/process"
 )
 
-// maxSpares is how many launchers wait. One hides the helper's own start (some 3 ms) behind a crash; the second
-// one is for the service that dies in the same moment. Each costs some 2 MB.
+// maxSpares is how many launchers wait: one for each of the accounts that started something last. It hides the
+// helper's own start (some 3 ms) where the next crash is most likely, and costs some 2 MB.
 const maxSpares = 2
 
 // spare is a launcher with its identity, which stays the same when it becomes the program.
 type spare struct {
 	*launcher.Launcher
+	account    string
+	group      string // control group of the run to come; empty where there are none
+	join       bool   // the launcher has to join the group by itself
 	startTicks uint64
 	inode      uint64
 }
 
 // spares keeps launchers ready.
+//
+// Each waits inside the control group of the run it will become. To move into one later costs a write to
+// cgroup.procs, for which the kernel waits until every processor has let go of a lock: 12 ms where everything else
+// of a start takes two. To be cloned into one costs nothing.
 type spares struct {
 	helper string
+	tree   *cgroup.Tree // nil where control groups cannot be used
+	clone  bool         // launchers can be cloned into a group
+	serial atomic.Int64 // of the next group; begins with the time, so that no group was ever another upkeep's
 
 	mu      sync.Mutex
-	ready   []*spare
+	ready   []*spare     // oldest first, at most one an account
 	owned   map[int]bool // PIDs of launchers that are no run yet
 	forking int          // launchers that are being started: their PIDs are not known yet
+	wish    string       // account that a launcher shall be kept ready for
 	filling bool
 	closed  bool
 	group   sync.WaitGroup
 }
 
-func newSpares(helper string) *spares {
-	s := &spares{helper: helper, owned: map[int]bool{}}
-	s.refill()
+func newSpares(helper string, tree *cgroup.Tree) *spares {
+	s := &spares{helper: helper, tree: tree, owned: map[int]bool{}}
+	s.serial.Store(time.Now().UnixMicro())
+	s.clone = tree != nil && s.cloneWorks()
 	return s
 }
 
-// take returns a launcher that waits, or a new one when all are in use.
-func (s *spares) take() (*spare, error) {
-	s.mu.Lock()
-	var sp *spare
-	if len(s.ready) > 0 {
-		sp = s.ready[0]
-		s.ready = append(s.ready[:0], s.ready[1:]...)
+// cloneWorks tries to clone a launcher into a group. It fails where clone3 is refused, and on kernels that kill
+// such a child at once when upkeep's own group was ever cgroup.killed.
+func (s *spares) cloneWorks() bool {
+	s.clone = true
+	sp, err := s.start("self-test")
+	if err != nil {
+		return false
 	}
-	s.mu.Unlock()
-	s.refill()
+	status, ok := s.end(sp)
+	return ok && !status.Signaled()
+}
+
+// take returns a launcher for the account: one that waits, or a new one.
+func (s *spares) take(account string) (*spare, error) {
+	sp := s.pickIf(func(sp *spare) bool { return sp.account == account })
+	s.want(account)
 	if sp != nil {
 		return sp, nil
 	}
-	return s.start()
+	return s.start(account)
+}
+
+// pickIf takes a launcher that waits out of the list; nil when none fits.
+func (s *spares) pickIf(fits func(*spare) bool) *spare {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.ready, fits)
+	if i < 0 {
+		return nil
+	}
+	sp := s.ready[i]
+	s.ready = slices.Delete(s.ready, i, i+1)
+	return sp
 }
 
 // start starts a launcher. From the fork on nobody else may wait for it.
-func (s *spares) start() (*spare, error) {
-	s.mu.Lock()
-	s.forking++
-	s.mu.Unlock()
-	l, err := launcher.Start(s.helper)
-	s.mu.Lock()
-	s.forking--
-	if err == nil {
-		s.owned[l.PID] = true
+func (s *spares) start(account string) (*spare, error) {
+	sp := &spare{account: account}
+	if s.tree != nil {
+		var err error
+		if sp.group, err = s.tree.Create(account, "run", int(s.serial.Add(1))); err != nil {
+			return nil, err
+		}
+		sp.join = !s.clone
 	}
-	s.mu.Unlock()
-	poke()
-	if err != nil {
+	if err := s.fork(sp); err != nil {
+		dropGroup(sp.group)
 		return nil, err
 	}
-	sp := &spare{Launcher: l}
-	if sp.startTicks, sp.inode, err = process.Identity(l.PidFD, l.PID); err != nil {
+	var err error
+	if sp.startTicks, sp.inode, err = process.Identity(sp.PidFD, sp.PID); err != nil {
 		s.discard(sp)
 		return nil, err
 	}
 	return sp, nil
+}
+
+func (s *spares) fork(sp *spare) (err error) {
+	into := -1
+	if sp.group != "" && !sp.join {
+		dir, err := os.Open(sp.group)
+		if err != nil {
+			return fmt.Errorf("start launcher: %w", err)
+		}
+		defer dir.Close()
+		into = int(dir.Fd())
+	}
+	s.mu.Lock()
+	s.forking++
+	s.mu.Unlock()
+	sp.Launcher, err = launcher.StartIn(s.helper, into)
+	s.mu.Lock()
+	s.forking--
+	if err == nil {
+		s.owned[sp.PID] = true
+	}
+	s.mu.Unlock()
+	poke()
+	return err
+}
+
+// cgroups are the files that the launcher has to write itself into.
+func (sp *spare) cgroups() []string {
+	if !sp.join {
+		return nil
+	}
+	return []string{filepath.Join(sp.group, "cgroup.procs")}
 }
 
 // owns reports whether pid is, or may be, a launcher that is no run yet.
@@ -93,12 +162,13 @@ func (s *spares) disown(pid int) {
 	delete(s.owned, pid)
 }
 
-// refill starts launchers in the background until enough wait. When one cannot be started the next take tries
-// again and reports it.
-func (s *spares) refill() {
+// want has a launcher kept ready for the account. When one cannot be started the next take tries again and
+// reports it.
+func (s *spares) want(account string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.filling || s.closed || len(s.ready) >= maxSpares {
+	s.wish = account
+	if s.filling || s.closed {
 		return
 	}
 	s.filling = true
@@ -107,38 +177,55 @@ func (s *spares) refill() {
 
 func (s *spares) fill() {
 	for {
-		s.mu.Lock()
-		if s.closed || len(s.ready) >= maxSpares {
-			s.filling = false
-			s.mu.Unlock()
+		account, ok := s.next()
+		if !ok {
 			return
 		}
-		s.mu.Unlock()
-		sp, err := s.start()
-		s.mu.Lock()
-		if err != nil {
-			s.filling = false
-			s.mu.Unlock()
-			return
+		if sp, err := s.start(account); err == nil {
+			s.keep(sp)
 		}
-		s.ready = append(s.ready, sp)
-		s.mu.Unlock()
+	}
+}
+
+// next is the account that has to get a launcher; false ends the filling.
+func (s *spares) next() (account string, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	account, s.wish = s.wish, ""
+	for _, sp := range s.ready {
+		if sp.account == account {
+			account = ""
+		}
+	}
+	s.filling = account != "" && !s.closed
+	return account, s.filling
+}
+
+// keep adds a launcher, in place of the oldest one when there are enough.
+func (s *spares) keep(sp *spare) {
+	s.mu.Lock()
+	s.ready = append(s.ready, sp)
+	var old *spare
+	if len(s.ready) > maxSpares {
+		old = s.ready[0]
+		s.ready = slices.Delete(s.ready, 0, 1)
+	}
+	s.mu.Unlock()
+	if old != nil {
+		s.discard(old)
 	}
 }
 
 // lost notes that a launcher that waited has died, and reports whether it was one.
 func (s *spares) lost(pid int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for i, sp := range s.ready {
-		if sp.PID == pid {
-			s.ready = append(s.ready[:i], s.ready[i+1:]...)
-			delete(s.owned, pid)
-			sp.Dismiss()
-			return true
-		}
+	sp := s.pickIf(func(sp *spare) bool { return sp.PID == pid })
+	if sp == nil {
+		return false
 	}
-	return false
+	s.disown(pid)
+	sp.Dismiss()
+	dropGroup(sp.group)
+	return true
 }
 
 // dismiss ends all that wait.
@@ -154,14 +241,29 @@ func (s *spares) dismiss() {
 }
 
 // discard ends a launcher that nothing was asked of, and reaps it.
-func (s *spares) discard(sp *spare) {
+func (s *spares) discard(sp *spare) { s.end(sp) }
+
+func (s *spares) end(sp *spare) (status syscall.WaitStatus, ok bool) {
 	fd := sp.PidFD
 	sp.PidFD = -1
 	sp.Dismiss()
 	if fd >= 0 {
-		waitPidfd(fd)
+		status, ok = waitPidfd(fd)
 		unix.Close(fd)
 	}
 	s.disown(sp.PID)
+	dropGroup(sp.group)
 	poke()
+	return status, ok
+}
+
+// leaveTime is how long a launcher that has ended may take to leave its control group: far less, in fact.
+const leaveTime = 100 * time.Millisecond
+
+// dropGroup removes the control group of a launcher that became nothing. One that cannot be removed is in nobody's
+// way: its name is never used again, and it is swept away in the end.
+func dropGroup(path string) {
+	if path != "" {
+		_ = cgroup.RemoveAfter(path, leaveTime)
+	}
 }

@@ -113,10 +113,17 @@ func (h *realHost) report(r *liveRun) error {
 	begun := r.stopping
 	r.stopping = true
 	h.mu.Unlock()
-	if begun || r.identity.Cgroup == "" {
+	if begun {
 		return nil
 	}
-	return h.poll.watchGroup(r.identity.Cgroup, runKey{r.service, r.run})
+	if r.identity.Cgroup != "" {
+		return h.poll.watchGroup(r.identity.Cgroup, runKey{r.service, r.run})
+	}
+	select {
+	case h.looking <- struct{}{}:
+	default: // it looks already, or is about to
+	}
+	return nil
 }
 
 // groupsChanged tells the engine what is left of a run that is being stopped.
@@ -134,20 +141,35 @@ func (h *realHost) groupsChanged(key runKey) {
 // empty.
 const lookEvery = 50 * time.Millisecond
 
-// lookAtStopping stands in for the notices of control groups.
+// lookAtStopping stands in for the notices of control groups, as long as something is being stopped.
 func (h *realHost) lookAtStopping(ctx context.Context) {
-	ticker := time.NewTicker(lookEvery)
-	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-h.looking:
 		}
-		for _, key := range h.stoppingRuns() {
-			h.groupsChanged(key)
+		if !h.lookUntilNone(ctx) {
+			return
 		}
 	}
+}
+
+// lookUntilNone looks at runs that are being stopped until there is none; false when ctx ended.
+func (h *realHost) lookUntilNone(ctx context.Context) bool {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for keys := h.stoppingRuns(); len(keys) > 0; keys = h.stoppingRuns() {
+		for _, key := range keys {
+			h.groupsChanged(key)
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
+	return true
 }
 
 func (h *realHost) stoppingRuns() []runKey {
@@ -155,7 +177,7 @@ func (h *realHost) stoppingRuns() []runKey {
 	defer h.mu.Unlock()
 	var keys []runKey
 	for _, r := range h.runs {
-		if r.stopping {
+		if r.stopping && r.identity.Cgroup == "" {
 			keys = append(keys, runKey{r.service, r.run})
 		}
 	}

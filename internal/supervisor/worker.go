@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ type job struct {
 type pool struct {
 	ctx     context.Context
 	engine  *Engine
-	queued  []job
+	queued  []*job // oldest first
 	active  map[panel.ServiceID]panel.AccountID
 	account map[panel.AccountID]int // active jobs
 	group   sync.WaitGroup
@@ -39,7 +40,7 @@ func newPool(ctx context.Context, e *Engine) *pool {
 }
 
 func (p *pool) submit(j job) {
-	p.queued = append(p.queued, j)
+	p.queued = append(p.queued, &j)
 	p.dispatch()
 }
 
@@ -51,10 +52,13 @@ func (p *pool) dispatch() {
 			i++
 			continue
 		}
-		p.queued = append(p.queued[:i], p.queued[i+1:]...)
+		p.queued = slices.Delete(p.queued, i, i+1)
 		p.active[j.svc.ID] = j.acct.ID
 		p.account[j.acct.ID]++
-		p.group.Go(func() { p.engine.carryOut(p.ctx, j) })
+		p.group.Go(func() { p.engine.carryOut(p.ctx, *j) })
+	}
+	if len(p.queued) == 0 {
+		p.queued = nil // a cold start of thousands leaves no memory behind
 	}
 }
 
