@@ -123,3 +123,9 @@ func mkdir(tb testing.TB, elem ...string) string {
 	}
 	return path
 }
+
+// isFrozen reports whether everything in the group stands still. A missing group is not frozen.
+func isFrozen(path string) (bool, error) {
+	value, err := field(path, "cgroup.events", "frozen")
+	return value == 1, err
+}

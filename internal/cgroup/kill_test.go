@@ -56,7 +56,7 @@ func TestThaw(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the group goes on", func() bool {
-		frozen, err := Frozen(path)
+		frozen, err := isFrozen(path)
 		return !frozen && err == nil
 	})
 }
@@ -67,7 +67,7 @@ func freeze(t *testing.T, path string) {
 		t.Fatal(err)
 	}
 	eventually(t, "the group is frozen", func() bool {
-		frozen, err := Frozen(path)
+		frozen, err := isFrozen(path)
 		return frozen && err == nil
 	})
 }

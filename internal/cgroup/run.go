@@ -1,7 +1,6 @@
 package cgroup
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -150,7 +149,10 @@ func awaitChange(path string, patience time.Duration) bool {
 	defer f.Close()
 	// Reading arms the poll: it tells of changes since this descriptor was last read.
 	text, err := io.ReadAll(f)
-	if err != nil || bytes.Contains(text, []byte("populated 0")) {
+	if err != nil {
+		return false
+	}
+	if populated, err := number(text, "populated"); err != nil || populated == 0 {
 		return err == nil
 	}
 	poll := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLPRI}}

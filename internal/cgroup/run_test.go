@@ -150,7 +150,7 @@ func TestMissingGroup(t *testing.T) {
 	if yes, err := Populated(path); yes || err != nil {
 		t.Errorf("Populated = %v, %v", yes, err)
 	}
-	if yes, err := Frozen(path); yes || err != nil {
+	if yes, err := isFrozen(path); yes || err != nil {
 		t.Errorf("Frozen = %v, %v", yes, err)
 	}
 	if pids, err := Processes(path); pids != nil || err != nil {

@@ -15,16 +15,7 @@ import (
 // Populated reports whether a process lives in the group or below it. Zombies do not count. A missing group is
 // empty.
 func Populated(path string) (bool, error) {
-	return event(path, "populated")
-}
-
-// Frozen reports whether everything in the group stands still. A missing group is not frozen.
-func Frozen(path string) (bool, error) {
-	return event(path, "frozen")
-}
-
-func event(path, key string) (bool, error) {
-	value, err := field(path, "cgroup.events", key)
+	value, err := field(path, "cgroup.events", "populated")
 	return value == 1, err
 }
 
@@ -42,13 +33,22 @@ func field(path, file, key string) (int64, error) {
 	if err != nil {
 		return 0, ignoreGone(err)
 	}
+	value, err := number(text, key)
+	if err != nil {
+		return 0, fmt.Errorf("%s/%s: %w", path, file, err)
+	}
+	return value, nil
+}
+
+// number is what stands behind key in such a file.
+func number(text []byte, key string) (int64, error) {
 	for line := range bytes.Lines(text) {
 		name, value, _ := bytes.Cut(bytes.TrimSuffix(line, []byte("\n")), []byte(" "))
 		if string(name) == key {
 			return strconv.ParseInt(string(value), 10, 64)
 		}
 	}
-	return 0, fmt.Errorf("no %q in %s/%s", key, path, file)
+	return 0, fmt.Errorf("no %q", key)
 }
 
 // Processes lists the processes in the group and in the groups below it, which a service may have made for itself.

@@ -35,12 +35,6 @@ func Open(pid int) (*Handle, error) {
 	}
 }
 
-// FD returns the pidfd, which the handle goes on to own.
-func (h *Handle) FD() int { return h.fd }
-
-// PID returns the number the handle was opened with.
-func (h *Handle) PID() int { return h.pid }
-
 // Close gives the pidfd back.
 func (h *Handle) Close() error { return unix.Close(h.fd) }
 

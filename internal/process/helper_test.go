@@ -133,7 +133,7 @@ func identify(tb testing.TB, pid int, id panel.Identity) panel.Identity {
 	id.PID = pid
 	id.BootID, err = BootID()
 	check(tb, err)
-	id.StartTicks, id.Inode, err = Identity(h.FD(), pid)
+	id.StartTicks, id.Inode, err = Identity(h.fd, pid)
 	check(tb, err)
 	return id
 }

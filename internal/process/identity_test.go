@@ -218,7 +218,7 @@ func tellsReaped(t *testing.T) bool {
 	check(t, err)
 	defer h.Close()
 	check(t, cmd.Wait())
-	_, known := reapedStatus(h.FD())
+	_, known := reapedStatus(h.fd)
 	return known
 }
 
@@ -227,7 +227,7 @@ func TestExitStatusOfLiving(t *testing.T) {
 	h, err := Open(a.Process.Pid)
 	check(t, err)
 	defer h.Close()
-	if status, known := ExitStatus(h.FD(), a.Process.Pid); known {
+	if status, known := ExitStatus(h.fd, a.Process.Pid); known {
 		t.Errorf("a living process ended with %v", status)
 	}
 }

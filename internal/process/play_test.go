@@ -210,7 +210,7 @@ func askExitStatus(args []string) {
 	must(err)
 	h, err := Open(pid)
 	must(err)
-	status, known := ExitStatus(h.FD(), pid)
+	status, known := ExitStatus(h.fd, pid)
 	fmt.Println(status, known)
 }
 

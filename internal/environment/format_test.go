@@ -2,7 +2,7 @@ package environment
 
 import "strings"
 
-// Format writes variables as text that Parse reads back to the same names and values.
+// Format writes variables, for round trips, as text that Parse reads back to the same names and values.
 func Format(vars []Variable) string {
 	var b strings.Builder
 	for _, v := range vars {
