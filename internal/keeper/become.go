@@ -72,7 +72,8 @@ func command(ctx context.Context, dir string, m message, untilEnd bool) (string,
 	if err := send(socket, m); err != nil {
 		return "", err
 	}
-	answer, err := receive(socket)
+	packets := newReceiver(socket)
+	answer, err := packets.next()
 	answer.closeFDs()
 	switch {
 	case ctx.Err() != nil:
@@ -85,7 +86,7 @@ func command(ctx context.Context, dir string, m message, untilEnd bool) (string,
 		return "", errors.New(answer.arg)
 	}
 	for untilEnd && err == nil {
-		_, err = receive(socket)
+		_, err = packets.next()
 	}
 	if untilEnd && ctx.Err() != nil {
 		return "", ctx.Err()

@@ -272,7 +272,7 @@ func (k *keeper) upgradeDone() {
 
 func (k *keeper) finishUpgrade(answer message) {
 	u := k.child.upgrade
-	k.child.upgrade = nil
+	k.child.upgrade, k.child.failed = nil, 0
 	u.limit.Stop()
 	u.asked.send(answer)
 }

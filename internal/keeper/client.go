@@ -87,7 +87,7 @@ func (c *Client) greet(socket int) error {
 	if err := send(socket, message{verb: verbJoin, arg: version}); err != nil {
 		return err
 	}
-	m, err := receive(socket)
+	m, err := newReceiver(socket).next()
 	m.closeFDs()
 	switch {
 	case err == io.EOF:
@@ -127,8 +127,9 @@ func (c *Client) startKeeper() (int, error) {
 
 // listen takes the keeper's messages until the keeper is gone, and then sees to a new one.
 func (c *Client) listen(socket int) {
+	packets := newReceiver(socket)
 	for {
-		m, err := receive(socket)
+		m, err := packets.next()
 		if err != nil {
 			break
 		}

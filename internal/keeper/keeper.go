@@ -113,7 +113,7 @@ func (k *keeper) prepare() (err error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("become subreaper: %w", err)
 	}
-	k.raiseLimits()
+	k.protect()
 	if k.drain, err = drain.Open(k.dir); err != nil {
 		return err
 	}
@@ -168,16 +168,9 @@ func (k *keeper) note(format string, args ...any) {
 	}
 }
 
-// raiseLimits makes room for descriptors, asks the kernel to take others first when memory runs out, and gives up
-// the capability that would let its writes ignore the quota of a home.
-func (k *keeper) raiseLimits() {
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err == nil && files.Cur < files.Max {
-		files.Cur = files.Max
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
-			k.note("raise the limit of open files: %v", err)
-		}
-	}
+// protect asks the kernel to take others first when memory runs out, and gives up the capability that would let its
+// writes ignore the quota of a home. The runtime has raised the limit of open files already.
+func (k *keeper) protect() {
 	if os.Geteuid() != 0 {
 		return
 	}

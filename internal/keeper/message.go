@@ -71,12 +71,20 @@ func send(socket int, m message) error {
 	}
 }
 
-// receive waits for a packet; io.EOF when the other side has closed.
-func receive(socket int) (message, error) {
-	body := make([]byte, maxMessage)
-	rights := make([]byte, unix.CmsgSpace(4*maxFDs))
+// receiver reads packets from a socket. It belongs to one goroutine.
+type receiver struct {
+	socket       int
+	body, rights []byte
+}
+
+func newReceiver(socket int) *receiver {
+	return &receiver{socket, make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4*maxFDs))}
+}
+
+// next waits for a packet; io.EOF when the other side has closed.
+func (r *receiver) next() (message, error) {
 	for {
-		n, rn, _, _, err := unix.Recvmsg(socket, body, rights, unix.MSG_CMSG_CLOEXEC)
+		n, rn, _, _, err := unix.Recvmsg(r.socket, r.body, r.rights, unix.MSG_CMSG_CLOEXEC)
 		if err == unix.EINTR {
 			continue
 		}
@@ -86,8 +94,8 @@ func receive(socket int) (message, error) {
 		if err != nil {
 			return message{}, os.NewSyscallError("recvmsg", err)
 		}
-		m := message{fds: descriptors(rights[:rn])}
-		m.verb, m.arg, _ = strings.Cut(string(body[:n]), " ")
+		m := message{fds: descriptors(r.rights[:rn])}
+		m.verb, m.arg, _ = strings.Cut(string(r.body[:n]), " ")
 		return m, nil
 	}
 }

@@ -96,8 +96,9 @@ func newPeer(socket int) (*peer, error) {
 // serve takes messages until the other side closes. The kernel closes a dead daemon's side when the last of its
 // threads has left its last system call: from then on nobody but the keeper moves output.
 func (k *keeper) serve(p *peer) {
+	packets := newReceiver(p.socket)
 	for {
-		m, err := receive(p.socket)
+		m, err := packets.next()
 		if err != nil {
 			break
 		}
@@ -220,8 +221,8 @@ func (k *keeper) list(p *peer, prefix string) {
 		}
 	}
 	for _, name := range names {
-		if e, ok := k.exits[name]; ok {
-			p.send(message{verb: verbExit, arg: e.encode(name)})
+		if e, ok := k.exits[name]; ok && p.send(message{verb: verbExit, arg: e.encode(name)}) != nil {
+			return
 		}
 	}
 	p.send(message{verb: verbEnd})

@@ -63,8 +63,10 @@ func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
 	if kept, ok := h.left.FDs[r.name()]; ok && exit == nil {
 		exit = h.statusBy(kept, r)
 	}
-	if exit == nil {
-		exit = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+	if exit == nil { // it may have ended since the keeper was asked
+		if exit, seen = h.seenByKeeper(r); exit == nil {
+			exit = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+		}
 	}
 	if !seen.At.IsZero() {
 		exit.At = seen.At
@@ -98,16 +100,25 @@ func (h *realHost) statusOf(r *liveRun) *panel.Exit {
 		if exit := h.statusBy(r.pidfd, r); exit != nil {
 			return exit
 		}
-		held := h.Keeper.List(r.name())
-		for _, fd := range held.FDs {
-			unix.Close(fd)
-		}
-		if seen := held.Exits[r.name()]; seen.Known {
-			return exitOf(seen.Status)
+		if exit, _ := h.seenByKeeper(r); exit != nil {
+			return exit
 		}
 		time.Sleep(statusStep)
 	}
 	return &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+}
+
+// seenByKeeper asks the keeper how a main process ended; nil when it does not know.
+func (h *realHost) seenByKeeper(r *liveRun) (*panel.Exit, keeper.Exit) {
+	held := h.Keeper.List(r.name())
+	for _, fd := range held.FDs {
+		unix.Close(fd)
+	}
+	seen := held.Exits[r.name()]
+	if !seen.Known {
+		return nil, seen
+	}
+	return exitOf(seen.Status), seen
 }
 
 // The keeper waits for a child as soon as that has ended; on a busy machine that takes some milliseconds.
