@@ -33,7 +33,7 @@ const (
 // machine is the state machine of one service. It is pure: it does no I/O and has no clock, and every change
 // goes through on.
 type machine struct {
-	policy panel.Policy
+	policy *panel.Policy // the host's, or one of the service's own; never changed
 	jitter func(time.Duration) time.Duration
 
 	wanted panel.Wanted
@@ -53,6 +53,8 @@ type machine struct {
 	pace      panel.Pace
 	hostTries int // consecutive starts that failed by the host's fault
 	lastExit  *panel.Exit
+
+	monitor monitor
 
 	restart    *restart  // asked and not answered yet
 	askedUntil time.Time // an exit before this answers a SIGHUP that was sent earlier
@@ -121,7 +123,7 @@ const (
 )
 
 // newMachine returns the machine of a service that has nothing running yet.
-func newMachine(policy panel.Policy, jitter func(time.Duration) time.Duration, wanted panel.Wanted, since time.Time) *machine {
+func newMachine(policy *panel.Policy, jitter func(time.Duration) time.Duration, wanted panel.Wanted, since time.Time) *machine {
 	return &machine{policy: policy, jitter: jitter, wanted: wanted, since: since}
 }
 
@@ -137,6 +139,9 @@ func (m *machine) state() panel.State {
 	case launching, starting:
 		return panel.Starting
 	case running:
+		if m.monitor.sick {
+			return panel.Unhealthy
+		}
 		return panel.Running
 	case waiting:
 		return panel.Backoff
@@ -151,10 +156,14 @@ func (m *machine) state() panel.State {
 
 // next is when on wants an evDeadline; zero for never.
 func (m *machine) next() time.Time {
+	at := m.deadline
 	if m.ended == nil && m.watchesHangup() {
-		return earlier(m.deadline, m.restart.at.Add(m.policy.RestartWait))
+		at = earlier(at, m.restart.at.Add(m.policy.RestartWait))
 	}
-	return m.deadline
+	if check := m.nextCheck(); !check.IsZero() {
+		at = earlier(at, check)
+	}
+	return at
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -178,6 +187,9 @@ func (m *machine) on(e event, now time.Time) []action {
 	}
 	before := m.state()
 	actions := table[m.phase][e.kind()](m, e, now)
+	if m.phase == resting {
+		m.rest()
+	}
 	if m.state() != before {
 		m.since = now
 	}
@@ -193,6 +205,8 @@ func (m *machine) status() panel.Status {
 		State: m.state(), Since: m.since, Run: m.run, LastExit: m.lastExit,
 		Failures: len(m.pace.Failures), Limit: m.policy.BudgetLimit, Window: m.policy.BudgetWindow,
 		Restarting: m.restart != nil, LeftOver: m.leftOver,
+		Check: m.monitor.last, Failing: m.monitor.failing, Tolerated: m.policy.CheckFailures,
+		NextCheck: m.nextCheck(), Useless: m.monitor.useless,
 	}
 	if m.live() {
 		s.PID, s.StartedAt, s.Version, s.Shell = m.pid, m.startedAt, m.version, m.shell
@@ -201,7 +215,7 @@ func (m *machine) status() panel.Status {
 		s.PID = 0
 	}
 	switch m.phase {
-	case waiting:
+	case waiting, resting:
 		s.NextTry = m.pace.NextTry
 	case terminating:
 		s.KillAt = m.deadline

@@ -63,7 +63,7 @@ func newSpares(helper string, tree *cgroup.Tree) *spares {
 // such a child at once when upkeep's own group was ever cgroup.killed.
 func (s *spares) cloneWorks() bool {
 	s.clone = true
-	sp, err := s.start("self-test")
+	sp, err := s.start("self-test", runRoom)
 	if err != nil {
 		return false
 	}
@@ -78,7 +78,7 @@ func (s *spares) take(account string) (*spare, error) {
 	if sp != nil {
 		return sp, nil
 	}
-	return s.start(account)
+	return s.start(account, runRoom)
 }
 
 // pickIf takes a launcher that waits out of the list; nil when none fits.
@@ -94,12 +94,15 @@ func (s *spares) pickIf(fits func(*spare) bool) *spare {
 	return sp
 }
 
+// runRoom is the directory of an account's control groups in which runs live.
+const runRoom = "run"
+
 // start starts a launcher. From the fork on nobody else may wait for it.
-func (s *spares) start(account string) (*spare, error) {
+func (s *spares) start(account, room string) (*spare, error) {
 	sp := &spare{account: account}
 	if s.tree != nil {
 		var err error
-		if sp.group, err = s.tree.Create(account, "run", int(s.serial.Add(1))); err != nil {
+		if sp.group, err = s.tree.Create(account, room, int(s.serial.Add(1))); err != nil {
 			return nil, err
 		}
 		sp.join = !s.clone
@@ -181,7 +184,7 @@ func (s *spares) fill() {
 		if !ok {
 			return
 		}
-		if sp, err := s.start(account); err == nil {
+		if sp, err := s.start(account, runRoom); err == nil {
 			s.keep(sp)
 		}
 	}

@@ -129,7 +129,7 @@ const (
 
 // tookOver closes what the keeper handed over, once every recorded run was looked for, and has it let go of what
 // belongs to no run any more.
-func (h *realHost) tookOver() {
+func (h *realHost) tookOver(ctx context.Context, services []panel.Service) error {
 	h.mu.Lock()
 	mine := make(map[string]bool, len(h.runs))
 	for _, r := range h.runs {
@@ -143,6 +143,7 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+	return h.endChecksOf(ctx, services)
 }
 
 // refillKeeper gives a new keeper everything that the one before held.
