@@ -17,6 +17,8 @@ func CauseText(c panel.Cause) string {
 		return "the run before ended"
 	case panel.CauseBoot:
 		return "upkeep or the machine started"
+	case panel.CauseTrial:
+		return "tried again after it was disabled"
 	}
 	return "not known"
 }
@@ -66,6 +68,12 @@ func EventText(e panel.Event) string {
 		return "Started without waiting"
 	case panel.EventRestartAsk:
 		return withDetail("Restart asked for", e.Detail)
+	case panel.EventUnhealthy:
+		return withDetail("The monitoring command began to fail", e.Detail)
+	case panel.EventHealthy:
+		return "The monitoring command succeeds again"
+	case panel.EventUseless:
+		return "The monitoring command succeeds although the service is stopped"
 	case panel.EventProcessEnd:
 		return withDetail("Ended a process", e.Detail)
 	}
@@ -135,6 +143,8 @@ func actorText(a panel.Actor, viewer string) string {
 		return "failure rule"
 	case panel.ActorHost:
 		return "the host"
+	case panel.ActorMonitoring:
+		return "monitoring"
 	}
 	return "upkeep"
 }

@@ -457,7 +457,7 @@ func headActions(p Page, svc panel.Service, s panel.Status) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		case s.State == panel.Disabled:
-			templ_7745c5c3_Err = post(button{Path: actionPath(p, svc.Name, "resume"), Icon: "play", Label: "Enable again", Class: "primary", Busy: "Starting…"}).Render(ctx, templ_7745c5c3_Buffer)
+			templ_7745c5c3_Err = post(button{Path: actionPath(p, svc.Name, "enable"), Icon: "play", Label: "Enable again", Class: "primary", Busy: "Starting…"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
@@ -630,14 +630,14 @@ func why(p Page, v ServiceView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "</h2><p>")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 35, "</h2><p data-reason>")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
 			var templ_7745c5c3_Var28 string
 			templ_7745c5c3_Var28, templ_7745c5c3_Err = templ.JoinStringErrs(Reason(v.Status, p.Now))
 			if templ_7745c5c3_Err != nil {
-				return templ.Error{Err: templ_7745c5c3_Err, FileName: `service.templ`, Line: 128, Col: 32}
+				return templ.Error{Err: templ_7745c5c3_Err, FileName: `service.templ`, Line: 128, Col: 44}
 			}
 			_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var28))
 			if templ_7745c5c3_Err != nil {

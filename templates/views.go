@@ -71,6 +71,11 @@ type ServiceForm struct {
 	Name, Command, Directory, Environment, Port, Annotation string
 	Paused                                                  bool
 
+	// Times are typed as seconds or as 30s, 5m; what is empty is left to the host.
+	Monitoring, MonitoringInterval, MonitoringTimeout, MonitoringFailures, MonitoringGrace string
+	BudgetFailures, BudgetWindow, BudgetProbation                                          string
+	Check                                                                                  *panel.Check // "Test now"
+
 	// Version of the definition that was read; sent back in the field version, so that two people who edit at
 	// once are told. Zero for a new service.
 	Version  int
@@ -91,6 +96,7 @@ type ServiceView struct {
 	Main     *panel.Process   // nil when none lives
 	Pending  bool             // the definition was edited since the live run started
 	Warnings []panel.Finding  // of the definition
+	Checks   []panel.Check    // kept results of the monitoring command, newest first
 }
 
 // LogsView is the log of one service.

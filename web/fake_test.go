@@ -30,6 +30,7 @@ type fakeEngine struct {
 	output    map[panel.ServiceID]string
 	warnings  []panel.Finding
 	outcome   panel.RestartOutcome
+	check     panel.Check
 	fail      error    // what every action answers
 	calls     []string // every action, in order
 	watchers  map[chan struct{}]bool
@@ -176,6 +177,18 @@ func (f *fakeEngine) Warnings(context.Context, panel.Account, panel.Definition) 
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.warnings, nil
+}
+
+func (f *fakeEngine) Try(_ context.Context, _ panel.Account, def panel.Definition) (panel.Check, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, "try "+def.Monitoring.Command)
+	if def.Monitoring.Command == "" {
+		wrong := &panel.ValidationError{}
+		wrong.Set("monitoring", "Type a command first.")
+		return panel.Check{}, wrong
+	}
+	return f.check, f.fail
 }
 
 func (f *fakeEngine) FreePort(context.Context) (int, error) { return 8317, nil }

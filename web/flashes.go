@@ -90,6 +90,24 @@ func savedFlash(a panel.Account, svc panel.Service, status panel.Status) templat
 	return f
 }
 
+// checkFlash is about a check that a person asked for.
+func checkFlash(c panel.Check) templates.Flash {
+	f := templates.Flash{Kind: "ok", Text: templates.CheckText(c), Detail: "Nothing follows from it: it was a test."}
+	switch c.Outcome {
+	case panel.CheckFailed:
+		f.Kind = "bad"
+	case panel.CheckNotRun:
+		f.Kind = "warn"
+	}
+	lines := strings.Split(strings.TrimRight(c.Output, "\n"), "\n")
+	for _, line := range lines[max(0, len(lines)-linesInFlash):] {
+		if line != "" {
+			f.Lines = append(f.Lines, printable([]byte(line)))
+		}
+	}
+	return f
+}
+
 func endedFlash(service string, pid int, kill bool) templates.Flash {
 	signal := "SIGTERM"
 	if kill {

@@ -120,6 +120,8 @@ func (r *routes) register(e *echo.Echo) {
 	slow.POST("/services/:name/pause", r.service.pause)
 	slow.POST("/services/:name/resume", r.service.resume)
 	slow.POST("/services/:name/start", r.service.start)
+	slow.POST("/services/:name/enable", r.service.enable)
+	slow.POST("/services/:name/check", r.service.check)
 	slow.POST("/services/:name/delete", r.remove.remove)
 
 	// The same, for as long as it takes.

@@ -33,6 +33,7 @@ type Engine interface {
 	Restart(ctx context.Context, id panel.ServiceID, hard bool, by panel.Actor) (panel.RestartOutcome, error)
 	Remove(context.Context, panel.ServiceID) error
 	Status(context.Context, ...panel.ServiceID) (map[panel.ServiceID]panel.Status, error)
+	Check(context.Context, panel.Service, panel.Account) (panel.Check, error)
 	Identity(panel.ServiceID) (panel.Identity, bool)
 }
 
