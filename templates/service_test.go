@@ -53,7 +53,7 @@ func TestListOffersWhatTheStateAllows(t *testing.T) {
 	doc := render(t, ServicesTable(samplePage("Services", "services"), sampleServices()))
 	for name, want := range map[string][]string{
 		"chat-ws": {"restart", "restart-hard", "pause"}, "search-api": {"restart", "restart-hard", "pause"},
-		"preview": {"start", "pause"}, "queue-mailer": {"resume"}, "nightly-import": {"resume"}, "image-resizer": nil,
+		"preview": {"start", "pause"}, "queue-mailer": {"enable"}, "nightly-import": {"resume"}, "image-resizer": nil,
 	} {
 		row := doc.Find("tr[data-service='" + name + "']")
 		if got := posts(row); !slices.Equal(got, want) {

@@ -30,6 +30,7 @@ type Flash struct {
 	Detail string   // a second, quieter sentence
 	Lines  []string // of the log, when they explain the result
 	Action *Action  // offered with the result
+	Undo   *Action  // takes it back
 }
 
 // Action is a button that posts.
@@ -106,6 +107,17 @@ type LogsView struct {
 	Extract panel.LogExtract
 	Display string // path of the file with ~ for the home
 	Newest  bool   // the window reaches the end of the file
+}
+
+// HistoryView is what happened to one service.
+type HistoryView struct {
+	Service  panel.Service
+	Status   panel.Status
+	Kind     string // of the filter: "", "runs", "checks", "people" or "edits"
+	Events   []panel.Event
+	First    bool            // these are the newest
+	Older    bool            // there are more
+	Versions []panel.Version // newest first
 }
 
 // ProcessRow is one process of the table.

@@ -191,6 +191,18 @@ func (f *fakeEngine) Try(_ context.Context, _ panel.Account, def panel.Definitio
 	return f.check, f.fail
 }
 
+func (f *fakeEngine) BringBack(ctx context.Context, a panel.Account, name string, version int, by panel.Actor) (panel.Service, error) {
+	svc, err := f.store.Service(ctx, a.ID, name)
+	if err != nil {
+		return svc, err
+	}
+	former, err := f.store.Version(ctx, svc.ID, version)
+	if err != nil {
+		return svc, err
+	}
+	return f.store.UpdateService(ctx, svc.ID, former.Definition, svc.Version, by)
+}
+
 func (f *fakeEngine) FreePort(context.Context) (int, error) { return 8317, nil }
 
 var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)

@@ -83,6 +83,9 @@ func refusedFlash(name string, err error) (templates.Flash, error) {
 // savedFlash is about an edit. A run that lives keeps its former definition until it is replaced.
 func savedFlash(a panel.Account, svc panel.Service, status panel.Status) templates.Flash {
 	f := templates.Flash{Kind: "ok", Text: "Saved " + svc.Name + "."}
+	if svc.Version > 1 {
+		f.Undo = &templates.Action{Label: "Undo", Path: fmt.Sprintf("%s/undo?version=%d", servicePath(a, svc.Name), svc.Version-1)}
+	}
 	if status.PID != 0 && status.Version != svc.Version && svc.Wanted == panel.WantedOn {
 		f.Detail = "The change applies at the next restart."
 		f.Action = &templates.Action{Label: "Restart now", Path: servicePath(a, svc.Name) + "/restart"}

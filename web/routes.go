@@ -32,6 +32,7 @@ type routes struct {
 	serviceForm *serviceFormHandlers
 	remove      *serviceDeleteHandlers
 	logs        *logsHandlers
+	history     *historyHandlers
 	processes   *processesHandlers
 	events      *eventsHandlers
 	trusted     echo.IPExtractor
@@ -62,6 +63,7 @@ func newRoutes(ctx context.Context, cfg Config) *routes {
 		service:     service,
 		serviceForm: &serviceFormHandlers{pages: p, look: look, control: cfg.Control},
 		remove:      &serviceDeleteHandlers{pages: p, look: look, control: cfg.Control, logs: cfg.Logs},
+		history:     &historyHandlers{pages: p, look: look, store: cfg.Store, control: cfg.Control},
 		logs:        &logsHandlers{pages: p, look: look, logs: cfg.Logs},
 		processes:   processes,
 		events:      newEventsHandlers(ctx, p, cfg.Store, cfg.Status, services, service, processes),
@@ -107,6 +109,7 @@ func (r *routes) register(e *echo.Echo) {
 	short.GET("/services/:name/edit", r.serviceForm.edit)
 	short.GET("/services/:name/delete", r.remove.confirm)
 	short.GET("/services/:name/logs", r.logs.show)
+	short.GET("/services/:name/history", r.history.show)
 	short.GET("/processes/services", r.processes.list)
 	short.POST("/processes/services/end", r.processes.end)
 
@@ -122,6 +125,7 @@ func (r *routes) register(e *echo.Echo) {
 	slow.POST("/services/:name/start", r.service.start)
 	slow.POST("/services/:name/enable", r.service.enable)
 	slow.POST("/services/:name/check", r.service.check)
+	slow.POST("/services/:name/undo", r.history.undo)
 	slow.POST("/services/:name/delete", r.remove.remove)
 
 	// The same, for as long as it takes.

@@ -38,6 +38,7 @@ type Store interface {
 	serviceStore
 	signInStore
 	welcomeStore
+	historyStore
 	pinger
 }
 
@@ -45,6 +46,7 @@ type Store interface {
 type Control interface {
 	serviceControl
 	formControl
+	historyControl
 	removeControl
 	processControl
 }

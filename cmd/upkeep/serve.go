@@ -189,7 +189,7 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	srv.control = control.New(srv.store, srv.engine, asUser)
+	srv.control = control.New(srv.store, srv.engine, asUser, s.MonitoringIntervalMin)
 	proxies, err := s.proxies()
 	if err != nil {
 		return err

@@ -38,6 +38,8 @@ type settings struct {
 	Backoff        []time.Duration `koanf:"backoff"`
 	BudgetFailures int             `koanf:"budget_failures"`
 	BudgetWindow   time.Duration   `koanf:"budget_window"`
+
+	MonitoringIntervalMin time.Duration `koanf:"monitoring_interval_min"`
 }
 
 // addSettings declares the flags. Their defaults are the defaults of the settings.
@@ -53,6 +55,7 @@ func addSettings(f *pflag.FlagSet) {
 	f.DurationSlice("backoff", p.Backoff, "delays between the starts of a failing service")
 	f.Int("budget-failures", p.BudgetLimit, "failures within the budget's window that disable a service")
 	f.Duration("budget-window", p.BudgetWindow, "window of the failure budget")
+	f.Duration("monitoring-interval-min", panel.MinInterval, "shortest time between two checks that a customer may choose")
 }
 
 // defaultPaths are for a host when root, and for a person otherwise.
@@ -151,7 +154,7 @@ func readFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
 func known(key string) bool {
 	switch key {
 	case "data", "homes", "listen", "domain", "secure", "trusted_proxies", "helper",
-		"stop_timeout", "backoff", "budget_failures", "budget_window":
+		"stop_timeout", "backoff", "budget_failures", "budget_window", "monitoring_interval_min":
 		return true
 	}
 	return false
@@ -185,6 +188,8 @@ func (s *settings) complete() (err error) {
 		err = errors.New("budget_failures must be at least 1")
 	case s.BudgetWindow <= 0 || s.StopTimeout <= 0:
 		err = errors.New("budget_window and stop_timeout must be longer than nothing")
+	case s.MonitoringIntervalMin <= 0 || s.MonitoringIntervalMin > panel.MaxInterval:
+		err = errors.New("monitoring_interval_min must be longer than nothing and at most 24h")
 	}
 	if err == nil {
 		_, err = s.proxies()

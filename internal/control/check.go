@@ -38,7 +38,7 @@ func (c *Control) check(ctx context.Context, acct panel.Account, def panel.Defin
 		wrong.Set("directory", message)
 	}
 	def.Directory = dir
-	checkOptions(def, wrong)
+	c.checkOptions(def, wrong)
 	if err := c.checkPort(ctx, acct, def.Port, self, wrong); err != nil {
 		return def, err
 	}

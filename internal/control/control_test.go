@@ -31,7 +31,7 @@ func newSite(t *testing.T) *site {
 	s := &site{store: st, engine: &engine{}}
 	s.own = s.account(t, "shop")
 	s.other = s.account(t, "other")
-	s.Control = New(st, s.engine, func(_ panel.Account, look func() error) error { return look() })
+	s.Control = New(st, s.engine, func(_ panel.Account, look func() error) error { return look() }, 0)
 	return s
 }
 

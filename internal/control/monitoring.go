@@ -17,13 +17,13 @@ type span struct {
 }
 
 // checkOptions refuses what is out of range in monitoring and budget.
-func checkOptions(def panel.Definition, wrong *panel.ValidationError) {
+func (c *Control) checkOptions(def panel.Definition, wrong *panel.ValidationError) {
 	m, b := def.Monitoring, def.Budget
 	if message := checkMonitoring(m.Command); message != "" {
 		wrong.Set("monitoring", message)
 	}
 	for _, s := range []span{
-		{"monitoring_interval", m.Interval, panel.MinInterval, panel.MaxInterval},
+		{"monitoring_interval", m.Interval, c.minInterval, panel.MaxInterval},
 		{"monitoring_timeout", m.Timeout, time.Second, panel.MaxCheckTime},
 		{"monitoring_grace", m.Grace, time.Second, panel.MaxGrace},
 		{"budget_window", b.Window, panel.MinBudgetWindow, panel.MaxBudgetWindow},
