@@ -185,9 +185,9 @@ func latestCheck(p Page, v ServiceView) templ.Component {
 				}
 				ctx = templ.InitializeContext(ctx)
 				var templ_7745c5c3_Var7 string
-				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(CheckText(v.Checks[0]))
+				templ_7745c5c3_Var7, templ_7745c5c3_Err = templ.JoinStringErrs(CheckText(v.Checks[0]) + " ")
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `checks.templ`, Line: 50, Col: 27}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `checks.templ`, Line: 50, Col: 33}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var7))
 				if templ_7745c5c3_Err != nil {
@@ -203,7 +203,7 @@ func latestCheck(p Page, v ServiceView) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if v.Checks[0].Outcome != panel.CheckOK && v.Checks[0].Output != "" {
+			if v.Checks[0].Outcome != panel.CheckOK && saysMore(v.Checks[0].Output) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 16, "<pre class=\"output\" tabindex=\"0\" aria-label=\"What the check printed\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err
@@ -289,9 +289,9 @@ func checkList(p Page, checks []panel.Check) templ.Component {
 					return templ_7745c5c3_Err
 				}
 				var templ_7745c5c3_Var12 string
-				templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(CheckText(c))
+				templ_7745c5c3_Var12, templ_7745c5c3_Err = templ.JoinStringErrs(CheckText(c) + " ")
 				if templ_7745c5c3_Err != nil {
-					return templ.Error{Err: templ_7745c5c3_Err, FileName: `checks.templ`, Line: 68, Col: 21}
+					return templ.Error{Err: templ_7745c5c3_Err, FileName: `checks.templ`, Line: 68, Col: 27}
 				}
 				_, templ_7745c5c3_Err = templ_7745c5c3_Buffer.WriteString(templ.EscapeString(templ_7745c5c3_Var12))
 				if templ_7745c5c3_Err != nil {
@@ -339,6 +339,9 @@ func lastLineOf(output string) string {
 	}
 	return last
 }
+
+// saysMore reports whether an output holds more than the line that a sentence has room for.
+func saysMore(output string) bool { return strings.TrimSpace(output) != lastLineOf(output) }
 
 // maxLineInSentence is how long a line of output may be within a sentence, in bytes.
 const maxLineInSentence = 120

@@ -122,7 +122,7 @@ func withDetail(text, detail string) string {
 // eventTone marks the events that somebody looks for.
 func eventTone(e panel.Event) string {
 	switch {
-	case e.Kind == panel.EventDisabled, e.Exit != nil && e.Exit.Failure(),
+	case e.Kind == panel.EventDisabled, e.Kind == panel.EventUnhealthy, e.Kind == panel.EventUseless, e.Exit != nil && e.Exit.Failure(),
 		e.Outcome != nil && e.Outcome.Result == panel.Failed:
 		return "bad"
 	case e.By.Kind == panel.ActorPerson:

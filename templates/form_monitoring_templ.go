@@ -214,7 +214,7 @@ func formMonitoring(v ServiceForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			if v.Check.Output != "" {
+			if saysMore(v.Check.Output) {
 				templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 14, "<pre class=\"output\" tabindex=\"0\" aria-label=\"What the check printed\">")
 				if templ_7745c5c3_Err != nil {
 					return templ_7745c5c3_Err

@@ -162,14 +162,44 @@ func sampleService(row int) ServiceView {
 	return v
 }
 
+// sampleMonitored is a service with a check that fails.
+func sampleMonitored() ServiceView {
+	v := sampleService(3)
+	v.Service.Monitoring = panel.Monitoring{Command: `bash -c 'exec 3<>/dev/tcp/::1/$PORT'`}
+	v.Checks = []panel.Check{
+		{Outcome: panel.CheckFailed, At: before(12 * time.Second), Took: 40 * time.Millisecond, Code: 1, Output: "bash: connect: Connection refused\n"},
+		{Outcome: panel.CheckNotRun, At: before(72 * time.Second), Detail: "bash: no such file or directory"},
+		{Outcome: panel.CheckOK, At: before(132 * time.Second), Took: 9 * time.Millisecond},
+	}
+	v.Status.Check, v.Status.Failing, v.Status.Tolerated, v.Status.Useless = &v.Checks[0], 2, 3, true
+	return v
+}
+
+func sampleHistory() HistoryView {
+	now := sampleDefinition("chat-ws", "node server.js", 8300, "Chat of the club").Definition
+	before1, before2 := now, now
+	before1.Command, before1.Environment = "nohup node server.js &", "NODE_ENV=production\nSECRET=<b>\n"
+	before2.Command, before2.Port = before1.Command, 0
+	versions := []panel.Version{
+		{Number: 3, Definition: now, By: alice, At: before(26 * time.Hour)},
+		{Number: 2, Definition: before1, By: alice, At: before(30 * time.Hour)},
+		{Number: 1, Definition: before2, By: alice, At: before(40 * 24 * time.Hour)},
+	}
+	row := sampleRows()[4]
+	return HistoryView{Service: row.Service, Status: row.Status, Kind: "runs", Events: sampleEvents(), Older: true, Versions: versions}
+}
+
 func sampleForm() ServiceForm {
 	return ServiceForm{
 		Name: "Chat WS", Command: "nohup node server.js &", Directory: "apps/chat", Port: "8300", Annotation: "Chat of the club",
 		Environment: "NODE_ENV=production\nDATABASE URL=postgres://db", Home: "/home/alice", FreePort: 8304,
+		Monitoring: "nc -z ::1 8300", MonitoringInterval: "5s", BudgetFailures: "5",
+		Check: &panel.Check{Outcome: panel.CheckFailed, Took: 40 * time.Millisecond, Code: 1, Output: "refused\n"},
 		Errors: map[string]string{
-			"name":        "Use lower-case letters, digits and hyphens only.",
-			"port":        "Port 8300 belongs to chat-ws.",
-			"environment": "Line 2: “DATABASE URL” is not a name of a variable.",
+			"monitoring_interval": "Type a time such as 30s, 5m or 2h, from 10s to 24h, or nothing for the usual one.",
+			"name":                "Use lower-case letters, digits and hyphens only.",
+			"port":                "Port 8300 belongs to chat-ws.",
+			"environment":         "Line 2: “DATABASE URL” is not a name of a variable.",
 		},
 		Warnings: []panel.Finding{
 			{ID: "D06", Field: "command", Text: "This sends the program to the background; the service would end at once.", Fix: "node server.js"},
@@ -231,26 +261,29 @@ func gallery() map[string]templ.Component {
 	paged.Query = ListQuery{Sort: "cpu", Desc: true, State: "running", Page: 2}
 	paged.Pages, paged.Found = 3, 140
 	return map[string]templ.Component{
-		"services":         ServicesPage(services, sampleServices()),
-		"services-paged":   ServicesPage(services, paged),
-		"services-empty":   ServicesPage(small, ServicesView{Pages: 1}),
-		"services-nomatch": ServicesPage(services, ServicesView{Total: 10, Pages: 1, Counts: sampleServices().Counts, Query: ListQuery{Text: "zebra", State: "paused"}}),
-		"service-disabled": ServicePage(service, sampleService(0)),
-		"service-backoff":  ServicePage(samplePage("preview · Services", "services"), sampleService(1)),
-		"service-running":  ServicePage(bad, running),
-		"service-paused":   ServicePage(samplePage("nightly-import · Services", "services"), sampleService(9)),
-		"form-new":         ServiceFormPage(samplePage("Add a service · Services", "services"), sampleForm()),
-		"form-edit":        ServiceFormPage(samplePage("Edit chat-ws · Services", "services"), edit),
-		"logs":             LogsPage(logs, view),
-		"logs-empty":       LogsPage(logs, empty),
-		"processes":        ProcessesPage(samplePage("Processes", "processes"), sampleProcesses()),
-		"processes-empty":  ProcessesPage(samplePage("Processes", "processes"), ProcessesView{Shared: true}),
-		"delete":           DeletePage(samplePage("Delete chat-ws · Services", "services"), sampleDelete()),
-		"signin":           SignInPage(bob, SignInView{Email: "alice@example.net", Next: "/", Error: "E-mail and password do not belong together."}),
-		"welcome":          WelcomePage(bob, WelcomeView{Email: "alice@example.net", Token: "abc"}),
-		"accounts":         AccountsPage(lone, AccountsView{Accounts: []panel.Account{{Name: "alice", Home: "/home/alice"}, {Name: "bakery", Home: "/home/bakery"}}}),
-		"accounts-none":    AccountsPage(lone, AccountsView{}),
-		"error":            ErrorPage(samplePage("Not found", ""), ErrorView{Code: 404, Title: "Not found", Message: "There is nothing at this address. It may have been deleted, or you may not have access to it."}),
-		"error-door":       ErrorPage(bob, ErrorView{Code: 500, Title: "Something went wrong", Message: "This is a fault of the panel, not yours. It has been logged."}),
+		"services":          ServicesPage(services, sampleServices()),
+		"services-paged":    ServicesPage(services, paged),
+		"services-empty":    ServicesPage(small, ServicesView{Pages: 1}),
+		"services-nomatch":  ServicesPage(services, ServicesView{Total: 10, Pages: 1, Counts: sampleServices().Counts, Query: ListQuery{Text: "zebra", State: "paused"}}),
+		"service-disabled":  ServicePage(service, sampleService(0)),
+		"service-backoff":   ServicePage(samplePage("preview · Services", "services"), sampleService(1)),
+		"service-running":   ServicePage(bad, running),
+		"service-unhealthy": ServicePage(samplePage("search-api · Services", "services"), sampleMonitored()),
+		"history":           HistoryPage(samplePage("chat-ws · History", "services"), sampleHistory()),
+		"history-empty":     HistoryPage(samplePage("chat-ws · History", "services"), HistoryView{Service: sampleRows()[9].Service, Status: sampleRows()[9].Status, Kind: "checks", First: true}),
+		"service-paused":    ServicePage(samplePage("nightly-import · Services", "services"), sampleService(9)),
+		"form-new":          ServiceFormPage(samplePage("Add a service · Services", "services"), sampleForm()),
+		"form-edit":         ServiceFormPage(samplePage("Edit chat-ws · Services", "services"), edit),
+		"logs":              LogsPage(logs, view),
+		"logs-empty":        LogsPage(logs, empty),
+		"processes":         ProcessesPage(samplePage("Processes", "processes"), sampleProcesses()),
+		"processes-empty":   ProcessesPage(samplePage("Processes", "processes"), ProcessesView{Shared: true}),
+		"delete":            DeletePage(samplePage("Delete chat-ws · Services", "services"), sampleDelete()),
+		"signin":            SignInPage(bob, SignInView{Email: "alice@example.net", Next: "/", Error: "E-mail and password do not belong together."}),
+		"welcome":           WelcomePage(bob, WelcomeView{Email: "alice@example.net", Token: "abc"}),
+		"accounts":          AccountsPage(lone, AccountsView{Accounts: []panel.Account{{Name: "alice", Home: "/home/alice"}, {Name: "bakery", Home: "/home/bakery"}}}),
+		"accounts-none":     AccountsPage(lone, AccountsView{}),
+		"error":             ErrorPage(samplePage("Not found", ""), ErrorView{Code: 404, Title: "Not found", Message: "There is nothing at this address. It may have been deleted, or you may not have access to it."}),
+		"error-door":        ErrorPage(bob, ErrorView{Code: 500, Title: "Something went wrong", Message: "This is a fault of the panel, not yours. It has been logged."}),
 	}
 }

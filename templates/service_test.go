@@ -189,7 +189,7 @@ func TestFormShowsErrorsAndWarnings(t *testing.T) {
 	doc := render(t, ServiceFormPage(samplePage("Add a service", "services"), sampleForm()))
 	var links []string
 	doc.Find(".summary[role=alert] a").Each(func(_ int, s *goquery.Selection) { links = append(links, s.AttrOr("href", "")) })
-	if want := []string{"#field-name", "#field-port", "#field-environment"}; !slices.Equal(links, want) {
+	if want := []string{"#field-name", "#field-port", "#field-environment", "#field-monitoring_interval"}; !slices.Equal(links, want) {
 		t.Errorf("the summary leads to %v, want %v", links, want)
 	}
 	name := doc.Find("[name=name]")
