@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -53,8 +54,17 @@ func (b *browser) post(path string, fields map[string]string) error {
 	return nil
 }
 
+// pageTime is more than a page takes when somebody is there to make it.
+const pageTime = 5 * time.Second
+
 func (b *browser) get(path string) (*goquery.Document, error) {
-	answer, err := b.http.Get(b.url + path)
+	ctx, cancel := context.WithTimeout(context.Background(), pageTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, b.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := b.http.Do(r)
 	if err != nil {
 		return nil, err
 	}

@@ -21,13 +21,13 @@ var gaveUp = regexp.MustCompile(`(?i)^disabled:|FATAL|errored`)
 
 // crash watches a service that always fails. It has to be given up within the time, and to stay so.
 func (t *trial) crash(after string, watch time.Duration) ([]cell, error) {
-	s := t.child("crasher", "exit", after)
+	s := t.torture("crasher", "exit", after)
 	if err := t.start([]service{s}); err != nil {
 		return nil, err
 	}
-	within(watch, func() bool { return false })
+	t.within(watch, func() bool { return false })
 	starts, said := t.starts(s.name), t.says(s.name)
-	again := within(3*time.Second, func() bool { return t.starts(s.name) > starts })
+	again := t.within(3*time.Second, func() bool { return t.starts(s.name) > starts })
 	if again {
 		return []cell{{fmt.Sprintf("%d, still looping (%s)", starts, clip(said)), false}}, nil
 	}
@@ -38,14 +38,14 @@ func (t *trial) crash(after string, watch time.Duration) ([]cell, error) {
 const heldTime = 8 * time.Second
 
 func outputHeld(t *trial) ([]cell, error) {
-	s := t.child("holder", "hold", "300ms")
+	s := t.torture("holder", "hold", "300ms")
 	if err := t.start([]service{s}); err != nil {
 		return nil, err
 	}
-	if !within(startTime, func() bool { return t.starts(s.name) > 0 }) {
+	if !t.within(startTime, func() bool { return t.starts(s.name) > 0 }) {
 		return nil, fmt.Errorf("%s was not started", s.name)
 	}
-	d, seen := took(heldTime, func() bool { return t.starts(s.name) > 1 })
+	d, seen := t.took(heldTime, func() bool { return t.starts(s.name) > 1 })
 	if !seen {
 		return []cell{{"no (" + clip(t.says(s.name)) + ")", false}}, nil
 	}
@@ -66,7 +66,7 @@ func forkRefused(t *trial) ([]cell, error) {
 	} else if err != nil {
 		return nil, err
 	}
-	s := t.child("idler", "idle")
+	s := t.torture("idler", "idle")
 	if _, err := t.beginOne(s); err != nil {
 		return nil, err
 	}
@@ -77,12 +77,12 @@ func forkRefused(t *trial) ([]cell, error) {
 	if err != nil {
 		return nil, err
 	}
-	within(refusal, func() bool { t.killPrograms(s.name); return false })
+	t.within(refusal, func() bool { t.killPrograms(s.name); return false })
 	starts, meanwhile := t.starts(s.name), t.says(s.name)
 	if err := t.allow("max"); err != nil {
 		return nil, err
 	}
-	d, back := took(patience, func() bool { return t.starts(s.name) > starts && t.one(s.name) != 0 })
+	d, back := t.took(patience, func() bool { return t.starts(s.name) > starts && t.one(s.name) != 0 })
 	now, err := t.supervisor.pid(s.name)
 	return refused(now == before && err == nil, d, back, meanwhile), nil
 }
@@ -101,7 +101,7 @@ func refused(lives bool, d time.Duration, back bool, meanwhile string) []cell {
 
 // bound gives the supervisor a control group of its own that can bound its processes.
 func (s *site) bound() error {
-	s.pids = s.run.group(filepath.Base(s.dir))
+	s.pids = s.group(filepath.Base(s.dir))
 	err := os.Mkdir(s.pids, 0o755)
 	if err == nil {
 		_, err = os.Stat(filepath.Join(s.pids, "pids.max"))
@@ -145,7 +145,7 @@ func (t *trial) killPrograms(name string) {
 var noDirectory = regexp.MustCompile(`(?i)no such (file or |working )?directory|can't cd to`)
 
 func directoryMissing(t *trial) ([]cell, error) {
-	s := t.child("nowhere", "idle")
+	s := t.torture("nowhere", "idle")
 	s.dir = "missing"
 	return t.refusedStart([]service{s}, s, noDirectory)
 }
@@ -157,13 +157,13 @@ const noUser = "no-such-user"
 const neighbourTime = 5 * time.Second
 
 func userUnknown(t *trial) ([]cell, error) {
-	s, other := t.child("stranger", "idle"), t.child("neighbour", "idle")
+	s, other := t.torture("stranger", "idle"), t.torture("neighbour", "idle")
 	s.user = noUser
 	cells, err := t.refusedStart([]service{s, other}, s, regexp.MustCompile(noUser))
 	if err != nil {
 		return cells, err
 	}
-	if !within(neighbourTime, func() bool { return t.one(other.name) != 0 }) {
+	if !t.within(neighbourTime, func() bool { return t.one(other.name) != 0 }) {
 		return []cell{{"its neighbour does not run either; " + cells[0].text, false}}, nil
 	}
 	return []cell{{cells[0].text + "; its neighbour runs", cells[0].ok}}, nil
@@ -179,7 +179,7 @@ func (t *trial) refusedStart(all []service, s service, reason *regexp.Regexp) ([
 		return []cell{{"refuses: " + clip(t.shorten(err.Error())), false}}, nil
 	}
 	var said string
-	named := within(4*time.Second, func() bool { said = t.says(s.name); return reason.MatchString(said) })
+	named := t.within(4*time.Second, func() bool { said = t.says(s.name); return reason.MatchString(said) })
 	text := clip(said)
 	if named {
 		text = clip(strings.SplitN(said, ":", 2)[0] + ": " + around(said, reason))

@@ -14,7 +14,7 @@ import (
 
 // inherited looks from outside at a program that sets nothing up itself.
 func inherited(t *trial) ([]cell, error) {
-	name, err := t.run.users.member()
+	name, err := t.users.member()
 	if err == nil {
 		err = t.give(name)
 	}
@@ -26,7 +26,7 @@ func inherited(t *trial) ([]cell, error) {
 		return nil, err
 	}
 	pid := 0
-	started := within(startTime, func() bool {
+	started := t.within(startTime, func() bool {
 		pids := slices.DeleteFunc(processesOf(t.dir), func(pid int) bool { return exe(pid) != t.still })
 		if len(pids) == 1 {
 			pid = pids[0]

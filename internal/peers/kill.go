@@ -16,7 +16,7 @@ const (
 
 // supervisorKilled kills the supervisor under a service that writes, and brings it back.
 func supervisorKilled(t *trial) ([]cell, error) {
-	s := t.child("writer", "lines", "10ms")
+	s := t.torture("writer", "lines", "10ms")
 	pid, err := t.beginWriter(s)
 	if err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func supervisorKilled(t *trial) ([]cell, error) {
 	if err := t.again(); err != nil {
 		return nil, err
 	}
-	second := within(t.run.copyTime, func() bool { return len(t.programs(s.name)) > 1 }) ||
+	second := t.within(t.copyTime, func() bool { return len(t.programs(s.name)) > 1 }) ||
 		!slices.Equal(t.programs(s.name), []int{pid})
 	back := copies(pid, t.programs(s.name))
 	lost, err := t.lost(s)
@@ -48,7 +48,7 @@ func (t *trial) beginWriter(s service) (pid int, err error) {
 	if pid, err = t.beginOne(s); err != nil {
 		return 0, err
 	}
-	if !within(startTime, func() bool { return t.written(s.name)[pid] > 50 }) {
+	if !t.within(startTime, func() bool { return t.written(s.name)[pid] > 50 }) {
 		return 0, fmt.Errorf("%s does not write", s.name)
 	}
 	return pid, nil
@@ -60,7 +60,7 @@ func (t *trial) signal(s service, sig unix.Signal) error {
 	if err == nil {
 		err = unix.Kill(pid, sig)
 	}
-	if err == nil && !within(commandTime, func() bool { return !alive(pid) }) {
+	if err == nil && !t.within(commandTime, func() bool { return !alive(pid) }) {
 		err = fmt.Errorf("the supervisor does not end by %v", sig)
 	}
 	return err
@@ -88,7 +88,7 @@ func lostCell(first int, lost, written map[int]int) cell {
 
 // supervisorEnded asks the supervisor to end. Upkeep leaves its services and finds them again.
 func supervisorEnded(t *trial) ([]cell, error) {
-	s := t.child("writer", "lines", "10ms")
+	s := t.torture("writer", "lines", "10ms")
 	pid, err := t.beginWriter(s)
 	if err != nil {
 		return nil, err
@@ -96,13 +96,13 @@ func supervisorEnded(t *trial) ([]cell, error) {
 	if err := t.signal(s, unix.SIGTERM); err != nil {
 		return nil, err
 	}
-	if within(afterKill, func() bool { return !alive(pid) }) {
+	if t.within(afterKill, func() bool { return !alive(pid) }) {
 		return []cell{{"stopped", false}}, nil
 	}
 	if err := t.again(); err != nil {
 		return nil, err
 	}
-	second := within(t.run.copyTime, func() bool { return !slices.Equal(t.programs(s.name), []int{pid}) })
+	second := t.within(t.copyTime, func() bool { return !slices.Equal(t.programs(s.name), []int{pid}) })
 	lost, err := t.lost(s)
 	return []cell{{fmt.Sprintf("runs on; afterwards: %s, %d lines lost", copies(pid, t.programs(s.name)), total(lost)),
 		!second && total(lost) == 0}}, err

@@ -9,6 +9,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -52,19 +53,17 @@ func compare(only, rows, bin string) (passed bool, err error) {
 	if err := unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return false, err
 	}
-	r, err := newRun(bin)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	r, err := newRun(ctx, bin)
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
-	interrupt := make(chan os.Signal, 1)
-	signal.Notify(interrupt, syscall.SIGINT, syscall.SIGTERM)
-	go func() {
-		<-interrupt
-		fmt.Fprintln(os.Stderr, "peers: interrupted", r.close())
-		os.Exit(1)
-	}()
 	t := r.compare(chosenPeers, chosen, func(line string) { fmt.Fprintln(os.Stderr, line) })
+	if ctx.Err() != nil {
+		return false, errors.New("interrupted")
+	}
 	t.print(os.Stdout)
 	return t.passed(subject), nil
 }

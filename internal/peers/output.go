@@ -16,11 +16,11 @@ import (
 const burstLines = 20_000
 
 func burst(t *trial) ([]cell, error) {
-	s := t.child("burster", "burst", fmt.Sprint(burstLines))
+	s := t.torture("burster", "burst", fmt.Sprint(burstLines))
 	if err := t.start([]service{s}); err != nil {
 		return nil, err
 	}
-	if !within(startTime, func() bool { return total(t.written(s.name)) == burstLines }) {
+	if !t.within(startTime, func() bool { return total(t.written(s.name)) == burstLines }) {
 		return nil, fmt.Errorf("%s did not write", s.name)
 	}
 	time.Sleep(4 * time.Second) // as the row says
@@ -50,16 +50,16 @@ const (
 )
 
 func flood(t *trial) ([]cell, error) {
-	s := t.child("flooder", "flood", floodTime)
+	s := t.torture("flooder", "flood", floodTime)
 	if err := t.start([]service{s}); err != nil {
 		return nil, err
 	}
 	begun := time.Now()
-	if !within(startTime, func() bool { return t.starts(s.name) > 0 }) {
+	if !t.within(startTime, func() bool { return t.starts(s.name) > 0 }) {
 		return nil, fmt.Errorf("%s was not started", s.name)
 	}
 	before, most := cpuTime(t.supervisors()), int64(0)
-	ended := within(time.Minute, func() bool {
+	ended := t.within(time.Minute, func() bool {
 		most = max(most, resident(t.supervisors()))
 		return total(t.written(s.name)) > 0
 	})
@@ -82,9 +82,9 @@ func flood(t *trial) ([]cell, error) {
 const againTime = 5 * time.Second
 
 func logDeleted(t *trial) ([]cell, error) {
-	s := t.child("writer", "lines", "10ms")
+	s := t.torture("writer", "lines", "10ms")
 	pid, err := t.beginWriter(s)
-	if err == nil && !within(startTime, func() bool { _, err := os.Stat(t.logFile(s)); return err == nil }) {
+	if err == nil && !t.within(startTime, func() bool { _, err := os.Stat(t.logFile(s)); return err == nil }) {
 		err = errors.New("there is no log file")
 	}
 	if err == nil {
@@ -93,7 +93,7 @@ func logDeleted(t *trial) ([]cell, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, again := took(againTime, func() bool {
+	d, again := t.took(againTime, func() bool {
 		text, err := readLog(t.logFile(s))
 		return err == nil && strings.Contains(text, fmt.Sprintf("L %d ", pid))
 	})
@@ -114,7 +114,7 @@ func diskFull(t *trial) ([]cell, error) {
 	if err := t.mount(diskSize); err != nil {
 		return nil, err
 	}
-	s := t.child("writer", "lines", "4ms")
+	s := t.torture("writer", "lines", "4ms")
 	pid, err := t.beginWriter(s)
 	if err != nil {
 		return nil, err
@@ -128,7 +128,7 @@ func diskFull(t *trial) ([]cell, error) {
 		return nil, err
 	}
 	mark := t.written(s.name)[pid]
-	resumed := within(resumeTime, func() bool {
+	resumed := t.within(resumeTime, func() bool {
 		text, err := t.log(s)
 		return err == nil && strings.Contains(text, fmt.Sprintf("L %d %d ", pid, mark+1))
 	})
@@ -166,7 +166,7 @@ func fill(path string) error {
 
 // logPlanted is an account that has put a link to a file of root's where its log belongs.
 func logPlanted(t *trial) ([]cell, error) {
-	s := t.child("writer", "lines", "10ms")
+	s := t.torture("writer", "lines", "10ms")
 	const content = "root's alone\n"
 	if err := t.write("secret", content, 0o600); err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func logPlanted(t *trial) ([]cell, error) {
 	if err := t.start([]service{s}); err != nil {
 		return nil, err
 	}
-	runs := within(startTime, func() bool { return total(t.written(s.name)) > 100 })
+	runs := t.within(startTime, func() bool { return total(t.written(s.name)) > 100 })
 	text, err := os.ReadFile(filepath.Join(t.dir, "secret"))
 	if err != nil {
 		return nil, err

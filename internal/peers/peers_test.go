@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"upkeep/internal/rig"
 )
 
 // TestQuickRows does to upkeep what takes a moment only; "make peers" does the rest.
@@ -17,13 +19,10 @@ func TestQuickRows(t *testing.T) {
 		t.Skip("services run as other users, so this needs root")
 	}
 	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", bin+"/",
-		"../../cmd/upkeep", "../../cmd/upkeep-helper")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build upkeep: %v: %s", err, out)
+	if err := rig.Build(bin); err != nil {
+		t.Fatal(err)
 	}
-	r, err := newRun(bin)
+	r, err := newRun(t.Context(), bin)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,14 +87,14 @@ func killIf(pid int, dir string) {
 func (s *site) programs(name string) []int {
 	return slices.DeleteFunc(processesOf(s.dir), func(pid int) bool {
 		args := strings.Split(proc(pid, "cmdline"), "\x00")
-		return len(args) < 3 || args[0] != s.run.child || args[2] != name
+		return len(args) < 3 || args[0] != s.child || args[2] != name
 	})
 }
 
 // supervisors lists the processes of the supervisor itself, with its loggers.
 func (s *site) supervisors() []int {
 	return slices.DeleteFunc(processesOf(s.dir), func(pid int) bool {
-		return strings.HasPrefix(proc(pid, "cmdline"), s.run.child+"\x00")
+		return strings.HasPrefix(proc(pid, "cmdline"), s.child+"\x00")
 	})
 }
 

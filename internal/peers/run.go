@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ var childSource []byte
 
 // run is one comparison: its directory and its programs.
 type run struct {
+	ctx    context.Context // ends everything that waits
 	dir    string
 	child  string // the torture program
 	upkeep string // a copy, with upkeep-helper beside it
@@ -25,8 +27,8 @@ type run struct {
 }
 
 // newRun takes upkeep and upkeep-helper from a folder.
-func newRun(bin string) (r *run, err error) {
-	r = &run{users: &users{}, copyTime: copyTime}
+func newRun(ctx context.Context, bin string) (r *run, err error) {
+	r = &run{ctx: ctx, users: &users{}, copyTime: copyTime}
 	if r.dir, err = os.MkdirTemp("", "upkeep-peers-"); err != nil {
 		return nil, err
 	}
@@ -117,6 +119,9 @@ func do(jobs []func(), n int) {
 
 // try runs one scenario with one peer.
 func (r *run) try(p peer, s scenario) []cell {
+	if r.ctx.Err() != nil {
+		return failed(s, r.ctx.Err())
+	}
 	place, err := r.newSite(p.name + "-" + s.name)
 	if err != nil {
 		return failed(s, err)

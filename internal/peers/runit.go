@@ -70,7 +70,7 @@ func (s *site) keepers(program string) error {
 	if err != nil {
 		return err
 	}
-	back := within(10*time.Second, func() bool {
+	back := s.within(10*time.Second, func() bool {
 		return !slices.ContainsFunc(folders, func(folder string) bool {
 			_, err := s.keeperOf(program, filepath.Base(folder))
 			return err != nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -24,7 +25,7 @@ var ownGroups = []uint32{4, 27}
 
 // site is one supervisor's place for one scenario: everything is below its directory.
 type site struct {
-	run   *run
+	*run
 	dir   string
 	home  string // of the account
 	owner string // Unix user of the account
@@ -64,9 +65,9 @@ func (s *site) give(name string) error {
 }
 
 // child is a service that runs the torture program in a mode.
-func (s *site) child(name, mode string, argument ...string) service {
+func (s *site) torture(name, mode string, argument ...string) service {
 	return service{name: name, home: s.home, user: s.owner,
-		argv: append([]string{s.run.child, s.notes(), name, mode}, argument...)}
+		argv: append([]string{s.child, s.notes(), name, mode}, argument...)}
 }
 
 // command prepares a command of a supervisor. All of them can be recognised by their environment.
@@ -113,8 +114,9 @@ func (s *site) ask(name string, args ...string) (string, error) {
 	if err := cmd.Start(); err != nil {
 		return "", err
 	}
-	timer := time.AfterFunc(commandTime, func() { cmd.Process.Kill() })
-	defer timer.Stop()
+	ctx, cancel := context.WithTimeout(s.ctx, commandTime)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { cmd.Process.Kill() })()
 	err := cmd.Wait()
 	if errors.Is(err, exec.ErrWaitDelay) {
 		err = nil

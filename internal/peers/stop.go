@@ -26,7 +26,7 @@ func (t *trial) stopping(s service) <-chan error {
 
 // death waits for the end of the program and says when it came.
 func (t *trial) death(s service, pid int, limit time.Duration) (time.Duration, bool, string) {
-	d, ended := took(limit, func() bool { return !alive(pid) })
+	d, ended := t.took(limit, func() bool { return !alive(pid) })
 	if !ended {
 		return d, false, "never (" + seconds(d) + ")"
 	}
@@ -34,9 +34,9 @@ func (t *trial) death(s service, pid int, limit time.Duration) (time.Duration, b
 }
 
 func stopDeaf(t *trial) ([]cell, error) {
-	s := t.child("deaf", "deaf")
+	s := t.torture("deaf", "deaf")
 	pid, err := t.beginOne(s)
-	if err == nil && !within(startTime, func() bool { return ignoresTERM(pid) }) {
+	if err == nil && !t.within(startTime, func() bool { return ignoresTERM(pid) }) {
 		err = fmt.Errorf("process %d does not ignore SIGTERM", pid)
 	}
 	if err != nil {
@@ -63,7 +63,7 @@ func ignoresTERM(pid int) bool { return holds(field(pid, "SigIgn"), unix.SIGTERM
 var frozenWords = regexp.MustCompile(`(?i)\b(frozen|suspended|SIGSTOP)|\bstopped\b`)
 
 func stopFrozen(t *trial) ([]cell, error) {
-	s := t.child("sleeper", "idle")
+	s := t.torture("sleeper", "idle")
 	pid, err := t.beginOne(s)
 	if err == nil {
 		err = unix.Kill(pid, unix.SIGSTOP)
@@ -72,7 +72,7 @@ func stopFrozen(t *trial) ([]cell, error) {
 		return nil, err
 	}
 	var said string
-	shown := within(statusLag, func() bool { said = t.says(s.name); return frozenWords.MatchString(said) })
+	shown := t.within(statusLag, func() bool { said = t.says(s.name); return frozenWords.MatchString(said) })
 	text := "no"
 	if shown {
 		text = "yes: " + around(said, frozenWords)
@@ -89,7 +89,7 @@ func stopFrozen(t *trial) ([]cell, error) {
 const treeTime = 12 * time.Second
 
 func stopTree(t *trial) ([]cell, error) {
-	s := t.child("tree", "tree")
+	s := t.torture("tree", "tree")
 	if _, err := t.beginOne(s); err != nil {
 		return nil, err
 	}
@@ -102,11 +102,11 @@ func stopTree(t *trial) ([]cell, error) {
 		}
 		return left
 	}
-	if !within(startTime, func() bool { return len(left()) == len(roles) }) {
+	if !t.within(startTime, func() bool { return len(left()) == len(roles) }) {
 		return nil, fmt.Errorf("only %v of the tree were started", left())
 	}
 	done := t.stopping(s)
-	d, ended := took(treeTime, func() bool { return len(left()) == 0 && len(t.programs(s.name)) == 0 })
+	d, ended := t.took(treeTime, func() bool { return len(left()) == 0 && len(t.programs(s.name)) == 0 })
 	select {
 	case <-done:
 	case <-time.After(treeTime):

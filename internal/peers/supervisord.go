@@ -43,7 +43,7 @@ func (v supervisord) again() error {
 	if err := v.begin("supervisord", "-n", "-c", v.config()); err != nil {
 		return err
 	}
-	if !within(10*time.Second, func() bool { _, err := v.pid(""); return err == nil }) {
+	if !v.within(10*time.Second, func() bool { _, err := v.pid(""); return err == nil }) {
 		return errGone
 	}
 	return nil

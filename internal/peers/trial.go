@@ -48,10 +48,10 @@ func (t *trial) shorten(text string) string { return strings.ReplaceAll(text, t.
 // looks is how often a condition is looked at while it is waited for.
 const looks = 20 * time.Millisecond
 
-// within waits until something is so, and reports whether it came to that in time.
-func within(limit time.Duration, so func() bool) bool {
+// within waits until something is so, and reports whether it came to that in time. An interrupt ends all waiting.
+func (r *run) within(limit time.Duration, so func() bool) bool {
 	for deadline := time.Now().Add(limit); !so(); time.Sleep(looks) {
-		if time.Now().After(deadline) {
+		if time.Now().After(deadline) || r.ctx.Err() != nil {
 			return false
 		}
 	}
@@ -66,7 +66,7 @@ func (t *trial) beginOne(s service) (pid int, err error) {
 	if err := t.start([]service{s}); err != nil {
 		return 0, err
 	}
-	if !within(startTime, func() bool { pid = t.one(s.name); return pid != 0 }) {
+	if !t.within(startTime, func() bool { pid = t.one(s.name); return pid != 0 }) {
 		return 0, fmt.Errorf("%s was not started; the supervisor says: %s", s.name, t.says(s.name))
 	}
 	return pid, nil
@@ -108,7 +108,7 @@ func (t *trial) lost(s service) (map[int]int, error) {
 	// What was written is on its way for a moment.
 	var lost map[int]int
 	var err error
-	within(2*time.Second, func() bool {
+	t.within(2*time.Second, func() bool {
 		if text, err = t.log(s); err != nil {
 			return false
 		}
@@ -187,8 +187,8 @@ func readLog(path string) (string, error) {
 func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds()) }
 
 // took waits until something is so and returns when it was.
-func took(limit time.Duration, so func() bool) (time.Duration, bool) {
+func (r *run) took(limit time.Duration, so func() bool) (time.Duration, bool) {
 	begun := time.Now()
-	ok := within(limit, so)
+	ok := r.within(limit, so)
 	return time.Since(begun), ok
 }

@@ -8,13 +8,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
 	"upkeep/internal/cgroup"
 	"upkeep/internal/panel"
 	"upkeep/internal/password"
+	"upkeep/internal/rig"
 	"upkeep/store"
 )
 
@@ -103,7 +103,7 @@ func freeAddress() (string, error) {
 }
 
 func (u *upkeep) serve() error {
-	err := u.begin(u.run.upkeep, "serve", "--config", os.DevNull, "--data", u.data(), "--homes", filepath.Join(u.dir, "homes"),
+	err := u.begin(u.site.upkeep, "serve", "--config", os.DevNull, "--data", u.data(), "--homes", filepath.Join(u.dir, "homes"),
 		"--listen", u.address, "--backoff", shorterBackoff)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (u *upkeep) serve() error {
 const readyTime = 20 * time.Second
 
 func (u *upkeep) awaitReady() error {
-	if within(readyTime, u.ready) {
+	if u.within(readyTime, u.ready) {
 		return nil
 	}
 	said, _ := os.ReadFile(u.said())
@@ -153,27 +153,20 @@ func (u *upkeep) status(name string) string {
 	return text + " (" + words(doc.Find("main table .mark")) + ")"
 }
 
-// pid is the daemon's, which it writes into its lock.
-func (u *upkeep) pid(string) (int, error) { return u.pidIn("lock") }
-
-func (u *upkeep) pidIn(file string) (int, error) {
-	text, err := os.ReadFile(filepath.Join(u.data(), file))
-	if err != nil {
-		return 0, err
+// pid is the daemon's.
+func (u *upkeep) pid(string) (int, error) {
+	pid := rig.Daemon(u.data())
+	if !alive(pid) {
+		return 0, errGone
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err == nil && !alive(pid) {
-		err = errGone
-	}
-	return pid, err
+	return pid, nil
 }
 
 // again starts upkeep, unless its keeper does.
 func (u *upkeep) again() error {
 	kept := true
-	within(readyTime, func() bool {
-		_, err := u.pidIn("keeper.lock")
-		kept = err == nil
+	u.within(readyTime, func() bool {
+		kept = alive(rig.Keeper(u.data()))
 		return !kept || u.ready()
 	})
 	if kept {
