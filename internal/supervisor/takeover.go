@@ -33,6 +33,7 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 	}
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
 	if alive {
+		h.closeKept(r.name())
 		h.hold(r)
 		h.Keeper.Put(r.name(), r.pidfd)
 		h.attach(ctx, svc, acct)
@@ -50,6 +51,15 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 		return boot, nil
 	}
 	return evAdopt{pid: rec.PID, startedAt: rec.At, ended: exit}, nil
+}
+
+// closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services
+// until all are taken over could be more than the machine allows.
+func (h *realHost) closeKept(name string) {
+	if fd, ok := h.left.FDs[name]; ok {
+		unix.Close(fd)
+		delete(h.left.FDs, name)
+	}
 }
 
 // exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
