@@ -15,6 +15,7 @@ import (
 const (
 	fixedMiB   = 40
 	perService = 4 << 10 // bytes
+	keeperMiB  = 6
 )
 
 // footprint reads what the daemon takes with the services at rest. The rows are made at the end, of all scenes.
@@ -52,6 +53,9 @@ func (b *bench) footprintRows() []row {
 	for i, n := range counts[1:] {
 		rows = append(rows, b.slopeRow(counts[i], n))
 	}
+	for _, n := range counts[1:] {
+		rows = append(rows, b.keeperRow(n))
+	}
 	return append(rows, b.countsRow(counts))
 }
 
@@ -76,6 +80,19 @@ func (b *bench) slopeRow(n, more int) row {
 		Budget:   fmt.Sprintf("≤ %d KiB", perService>>10), Verdict: verdict(each <= perService),
 		Values: u.values(),
 	}
+}
+
+// keeperRow shows the memory of the keeper alone, which has a budget at b.many services.
+func (b *bench) keeperRow(n int) row {
+	u := b.footprints[n]
+	r := row{
+		Name: "memory", What: fmt.Sprintf("… of it the keeper, %d services", n),
+		Measured: fmt.Sprintf("RSS %.1f MiB, PSS %.1f MiB", mib(u.keeperRSS), mib(u.keeper)), Budget: "–", Verdict: "–",
+	}
+	if n <= b.many {
+		r.Budget, r.Verdict = fmt.Sprintf("≤ %d MiB", keeperMiB), verdict(mib(u.keeperRSS) <= keeperMiB)
+	}
+	return r
 }
 
 // countsRow shows what must not grow. Descriptors may: a service has its output and its process.
