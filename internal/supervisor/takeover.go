@@ -53,15 +53,6 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 	return evAdopt{pid: rec.PID, startedAt: rec.At, ended: exit}, nil
 }
 
-// closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services
-// until all are taken over could be more than the machine allows.
-func (h *realHost) closeKept(name string) {
-	if fd, ok := h.left.FDs[name]; ok {
-		unix.Close(fd)
-		delete(h.left.FDs, name)
-	}
-}
-
 // exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
 // kernel still knows by a pidfd that somebody has kept open.
 func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
@@ -153,6 +144,15 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+}
+
+// closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services
+// until all are taken over could be more than the machine allows.
+func (h *realHost) closeKept(name string) {
+	if fd, ok := h.left.FDs[name]; ok {
+		unix.Close(fd)
+		delete(h.left.FDs, name)
+	}
 }
 
 // refillKeeper gives a new keeper everything that the one before held.
