@@ -58,7 +58,7 @@ func flood(t *trial) ([]cell, error) {
 	if !t.within(startTime, func() bool { return t.starts(s.name) > 0 }) {
 		return nil, fmt.Errorf("%s was not started", s.name)
 	}
-	before, most := cpuTime(t.supervisors()), int64(0)
+	before, most := cpuTimes(t.supervisors()), int64(0)
 	ended := t.within(time.Minute, func() bool {
 		most = max(most, resident(t.supervisors()))
 		return total(t.written(s.name)) > 0
@@ -67,7 +67,11 @@ func flood(t *trial) ([]cell, error) {
 		return []cell{{"does not end", false}}, nil
 	}
 	length := time.Since(begun)
-	cores := (cpuTime(t.supervisors()) - before).Seconds() / length.Seconds()
+	var used time.Duration
+	for pid, at := range cpuTimes(t.supervisors()) {
+		used += at - before[pid]
+	}
+	cores := used.Seconds() / length.Seconds()
 	var disk int64
 	for _, path := range t.kept(s) {
 		if info, err := os.Stat(path); err == nil { // renamed meanwhile

@@ -113,16 +113,17 @@ func field(pid int, name string) string {
 	return ""
 }
 
-// cpuTime is what processes have used, as far as the kernel can say it without a tick's error.
-func cpuTime(pids []int) (sum time.Duration) {
+// cpuTimes are what processes have used, to the nanosecond, unlike the ticks in /proc.
+func cpuTimes(pids []int) map[int]time.Duration {
 	const scheduled = 2 // CPUCLOCK_SCHED: user and system time of all threads
+	times := map[int]time.Duration{}
 	for _, pid := range pids {
 		var at unix.Timespec
 		if unix.ClockGettime(^int32(pid)<<3|scheduled, &at) == nil {
-			sum += time.Duration(at.Nano())
+			times[pid] = time.Duration(at.Nano())
 		}
 	}
-	return sum
+	return times
 }
 
 // resident is the memory of processes in bytes.
