@@ -13,8 +13,8 @@ import (
 const (
 	stopTime  = 45 * time.Second
 	deafTime  = 13 * time.Second // upkeep's stop timeout and what the page takes
-	atOnce    = 2 * time.Second
-	statusLag = time.Second // the status is looked at while the stop goes on
+	atOnce    = 4 * time.Second  // not after the stop timeout, on a busy machine either
+	statusLag = time.Second      // the status is looked at while the stop goes on
 )
 
 // stopping asks for a stop and does not wait for the answer.
