@@ -107,6 +107,13 @@ func (d *daemon) pid() int { return rig.Daemon(d.data) }
 // keeper is the PID of the keeper.
 func (d *daemon) keeper() int { return d.cmd.Process.Pid }
 
+// cpuTime is what daemon and keeper have used.
+func (d *daemon) cpuTime() (time.Duration, error) {
+	daemon, errD := cpuTime(d.pid())
+	keeper, errK := cpuTime(d.keeper())
+	return daemon + keeper, errors.Join(errD, errK)
+}
+
 // kill kills the daemon alone and waits until the keeper has brought another one up.
 func (d *daemon) kill(ctx context.Context) error {
 	if err := syscall.Kill(d.pid(), syscall.SIGKILL); err != nil {
