@@ -163,8 +163,12 @@ func (l *loop) takeOver(ctx context.Context) error {
 		}
 	}
 	for i, svc := range services {
+		rec := last[svc.ID]
+		if ev, ok := found[i].(evAdopt); ok && ev.unrecorded != nil {
+			rec.RunStart, rec.Live = *ev.unrecorded, true
+		}
 		en := l.enter(svc, accounts[svc.Account])
-		en.machine.restore(last[svc.ID])
+		en.machine.restore(rec)
 		l.apply(en, found[i])
 	}
 	return nil
