@@ -15,10 +15,10 @@ import (
 
 // Facts are what a look at a database tells.
 type Facts struct {
-	Instance string // of the installation that it belongs to
-	Schema   int64  // version of its schema
-	Known    int64  // version that this upkeep brings it to
-	Accounts int
+	Instance string            // of the installation that it belongs to
+	Schema   int64             // version of its schema
+	Known    int64             // version that this upkeep brings it to
+	Accounts []panel.Account   // by name
 	Services []panel.ServiceID // in ascending order
 }
 
@@ -81,7 +81,7 @@ func (f *Facts) read(ctx context.Context, db *sql.DB) (err error) {
 	if err != nil && !errors.Is(err, panel.ErrNotFound) {
 		return err
 	}
-	if f.Accounts, err = one(ctx, db, column[int], `SELECT count(*) FROM accounts`); err != nil {
+	if f.Accounts, err = list(ctx, db, scanAccount, selectAccount+`ORDER BY a.name`); err != nil {
 		return err
 	}
 	f.Services, err = list(ctx, db, column[panel.ServiceID], `SELECT id FROM services ORDER BY id`)

@@ -45,7 +45,7 @@ func replace(ctx context.Context, path, file string, lastID panel.ServiceID, now
 	if id, err := settle(ctx, path); err == nil {
 		lastID = max(lastID, id)
 	}
-	if err := prepare(ctx, fresh, lastID); err != nil {
+	if err := errors.Join(prepare(ctx, fresh, lastID), inheritOwner(fresh)); err != nil {
 		return "", err
 	}
 	if kept, err = keepFormer(path, now); err != nil {

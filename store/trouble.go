@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io/fs"
 	"sync"
 
+	"golang.org/x/sys/unix"
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
@@ -61,6 +63,43 @@ func kindOf(err error) kind {
 		return passing
 	}
 	return none
+}
+
+// Reason is what stands behind an error of the database, as far as somebody can do something about it.
+type Reason string
+
+// The reasons that are told apart; empty for an error that says nothing about the database.
+const (
+	Damage   Reason = "damage"
+	NoSpace  Reason = "no space"
+	ReadOnly Reason = "read-only"
+	Busy     Reason = "busy" // another process holds it
+	Disk     Reason = "disk" // it does not do what it is told
+)
+
+// ReasonOf tells the reason of an error.
+func ReasonOf(err error) Reason {
+	switch c := code(err) & primaryCode; {
+	case kindOf(err) == lasting, errors.Is(err, errForeign):
+		return Damage
+	case c == sqlite3.SQLITE_FULL, code(err) == sqlite3.SQLITE_IOERR_SHMSIZE, errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
+		return NoSpace
+	case c == sqlite3.SQLITE_READONLY, c == sqlite3.SQLITE_CANTOPEN, errors.Is(err, unix.EROFS), errors.Is(err, fs.ErrPermission):
+		return ReadOnly
+	case c == sqlite3.SQLITE_BUSY, c == sqlite3.SQLITE_LOCKED:
+		return Busy
+	case c == sqlite3.SQLITE_IOERR, c == sqlite3.SQLITE_PROTOCOL, errors.Is(err, unix.EIO):
+		return Disk
+	}
+	return ""
+}
+
+// Mendable reports whether the database at path was in use before and the error of an [Open] is one that somebody can
+// mend, so that waiting for that makes sense. What was never a database of upkeep is a mistake of whoever starts it,
+// and what a newer one wrote needs that one.
+func Mendable(path string, err error) bool {
+	last, lookErr := LastInstance(path)
+	return lookErr == nil && last != "" && ReasonOf(err) != "" && !errors.Is(err, ErrNewer)
 }
 
 // Trouble is why the database is damaged, or could not be written the last time; nil when all is well.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +31,9 @@ func hold(path string, how int) (release func(), err error) {
 	f, err := os.OpenFile(path+".use.lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
+	}
+	if err := inheritOwner(f.Name()); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	for err = unix.EINTR; errors.Is(err, unix.EINTR); {
 		err = unix.Flock(int(f.Fd()), how)
@@ -58,5 +63,20 @@ func noteInstance(path, instance string) error {
 	if last, err := LastInstance(path); err == nil && last == instance {
 		return nil
 	}
-	return os.WriteFile(instancePath(path), []byte(instance+"\n"), 0o600)
+	err := os.WriteFile(instancePath(path), []byte(instance+"\n"), 0o600)
+	return errors.Join(err, inheritOwner(instancePath(path)))
+}
+
+// inheritOwner gives a file that root has made to the owner of its folder, who may be somebody else and has to be able
+// to open it.
+func inheritOwner(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	info, err := os.Stat(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	dir := info.Sys().(*syscall.Stat_t)
+	return os.Lchown(path, int(dir.Uid), int(dir.Gid))
 }
