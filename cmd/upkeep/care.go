@@ -56,6 +56,9 @@ func (srv *server) watchTrouble(ctx context.Context, said string) string {
 		if said != "" {
 			srv.log.Info("the database can be used again")
 		}
+		if err := srv.engine.CatchUp(ctx); err != nil && ctx.Err() == nil {
+			srv.log.Error("write what was put off", "err", err)
+		}
 		return ""
 	}
 	if store.ReasonOf(err) != store.Damage {

@@ -54,11 +54,15 @@ func New(c Config) (*Engine, error) {
 	if err := unix.Access(c.Helper, unix.X_OK); err != nil {
 		return nil, fmt.Errorf("helper %s: %w; build it with \"make build\" or set its path", c.Helper, err)
 	}
+	late := newLateJournal(c.Journal)
+	c.Journal = late
 	h, err := newRealHost(c)
 	if err != nil {
 		return nil, err
 	}
-	return newEngine(c.Policy, c.Journal, func(n notify) host { h.notify = n; return h }, c.Log), nil
+	e := newEngine(c.Policy, late, func(n notify) host { h.notify = n; return h }, c.Log)
+	e.late = late
+	return e, nil
 }
 
 // realHost does what the engine wants on this machine.

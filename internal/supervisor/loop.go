@@ -16,6 +16,7 @@ type request struct {
 	add     *addition      // the service is new
 	update  *panel.Service // its definition was edited
 	stopAll bool
+	catchUp bool              // write what could not be written before
 	until   func(*entry) bool // the answer waits for this; nil answers at once
 	outcome bool              // the answer is the outcome of a restart
 	reply   chan answer
@@ -201,6 +202,9 @@ func (l *loop) request(r request) {
 	}
 	if r.update != nil {
 		en.svc = *r.update
+	}
+	if r.catchUp {
+		l.carry(en, []action{doCatchUp{}})
 	}
 	if r.event == nil {
 		r.reply <- answer{}
