@@ -102,7 +102,8 @@ func TestBackupRefuses(t *testing.T) {
 	}
 }
 
-// ruined returns the path of a database with many events in which a page of the named table or index was overwritten.
+// ruined returns the path of a database with many events in which a page of the named table or index was overwritten;
+// in none without a name.
 func ruined(t *testing.T, name string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "upkeep.db")
@@ -115,6 +116,12 @@ func ruined(t *testing.T, name string) string {
 		if err := s.AddEvent(t.Context(), event); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if name == "" {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return path
 	}
 	root := must(one(t.Context(), s.readers, column[int64], `SELECT rootpage FROM sqlite_schema WHERE name = ?`, name))(t)
 	if err := s.Close(); err != nil {

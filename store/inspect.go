@@ -23,7 +23,7 @@ type Facts struct {
 }
 
 // Inspect looks at the database at path and changes nothing in it. It refuses what is not a sound database of
-// upkeep, or is newer than this one. With whole, every page is checked, which takes a second for some 100 MB.
+// upkeep, or is newer than this one. With whole, every page is checked, which takes seconds for 100 MB.
 func Inspect(ctx context.Context, path string, whole bool) (Facts, error) {
 	f, err := inspect(ctx, path, whole)
 	if err != nil {

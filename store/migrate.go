@@ -34,6 +34,10 @@ const keepBeforeMigrations = 3
 // migrate checks what a start depends on, and brings the schema of the database at path up to date. One that holds
 // something is backed up first.
 func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
+	// First: goose takes a table of versions that it cannot read for one that is missing.
+	if err := quickCheck(ctx, db); err != nil {
+		return err
+	}
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files,
 		goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -45,9 +49,6 @@ func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
 	}
 	if current > known {
 		return newer(current, known)
-	}
-	if err := quickCheck(ctx, db); err != nil {
-		return err
 	}
 	if current > 0 && current < known {
 		if _, err := BackupByItself(ctx, path, KindSchema, keepBeforeMigrations, time.Now()); err != nil {

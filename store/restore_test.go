@@ -152,6 +152,34 @@ func TestDamageIsFound(t *testing.T) {
 	}
 }
 
+// Whichever page is lost: a start says that the database is damaged, or goes on and the check says it.
+func TestDamageOfAnyPageIsFound(t *testing.T) {
+	good := must(os.ReadFile(ruined(t, "")))(t)
+	for page := range len(good) / 4096 {
+		path := filepath.Join(t.TempDir(), "upkeep.db")
+		text := bytes.Clone(good)
+		for i := range 4096 {
+			text[page*4096+i] = byte(i*7 + page)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(t.Context(), path)
+		if err != nil {
+			if ReasonOf(err) != Damage {
+				t.Errorf("page %d: Open says %v (%q)", page+1, err, ReasonOf(err))
+			}
+			continue
+		}
+		if err := s.Check(t.Context()); ReasonOf(err) != Damage {
+			t.Errorf("page %d: nothing is found: %v", page+1, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("page %d: %v", page+1, err)
+		}
+	}
+}
+
 // Damage met by a query is remembered; a later success does not excuse it.
 func TestDamageMetByAQueryStays(t *testing.T) {
 	s := openStore(t, ruined(t, "events"))
