@@ -41,10 +41,16 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %v", panel.ErrNotFound, err)
 	}
 	if kindOf(err) != none && !errors.Is(err, panel.ErrStorage) {
-		return fmt.Errorf("%w: %w", panel.ErrStorage, err)
+		return storageError{err}
 	}
 	return err
 }
+
+// storageError is a panel.ErrStorage in the words of its cause.
+type storageError struct{ error }
+
+func (e storageError) Unwrap() error   { return e.error }
+func (storageError) Is(err error) bool { return err == panel.ErrStorage }
 
 // explain says what is wrong with the database at path in words for the person who starts upkeep.
 func explain(path string, err error) error {

@@ -32,7 +32,7 @@ func TestDamagedPage(t *testing.T) {
 	for _, path := range []string{"/", "/signin", "/accounts/alice/services/new", "/version", "/anything?x=1"} {
 		p := c.Get(path).WantStatus(http.StatusServiceUnavailable).WantSound()
 		p.WantText("h1", "The database is damaged").WantText("main", "page 7 <b>").WantText("main", "Wait.")
-		if got := p.Text("pre code"); got != "upkeep restore '/a b'" {
+		if got := p.Text(".copy code"); got != "upkeep restore '/a b'" {
 			t.Errorf("%s: commands %q", path, got)
 		}
 		for name, want := range map[string]string{"Content-Security-Policy": policy, "X-Content-Type-Options": "nosniff",

@@ -85,7 +85,7 @@ func TestDamagedDatabase(t *testing.T) {
 			t.Fatalf("%s: the service has ended", name)
 		}
 		// The page says what to do: that, word for word, mends it.
-		command := page.Text("pre code")
+		command := page.Text(".copy code")
 		if want := "upkeep restore --data " + in.data + " " + backup; command != want {
 			t.Fatalf("%s: the page says %q, want %q", name, command, want)
 		}
