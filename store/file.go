@@ -62,7 +62,8 @@ func lock(path string) (unlock func(), err error) {
 }
 
 // errEmptied: a database that is begun anew here would know nothing of the services that run.
-var errEmptied = fmt.Errorf("%w: it is empty, and was not when it was last used", ErrDamaged)
+var errEmptied = fmt.Errorf("%w: it is empty or missing, and was not when it was last used (to begin anew, delete "+
+	"the file .instance beside it)", ErrDamaged)
 
 // prepareFile makes an empty file where there is none, and refuses one that is not ours, or was ours and lost all
 // it held, before anything is changed in it. SQLite gives the files beside the database the same mode.

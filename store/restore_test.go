@@ -193,6 +193,22 @@ func TestDamageMetByAQueryStays(t *testing.T) {
 	}
 }
 
+func TestTroubleWhenTheFileIsGone(t *testing.T) {
+	s := newStore(t)
+	if err := os.Rename(s.path, s.path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Trouble(); ReasonOf(err) != Damage || !strings.Contains(err.Error(), "was deleted or replaced") {
+		t.Errorf("the trouble is %v", err)
+	}
+	if err := os.Rename(s.path+".away", s.path); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Trouble(); err != nil {
+		t.Errorf("once it is back: %v", err)
+	}
+}
+
 func TestTroubleWhileAnotherProcessHoldsTheDatabase(t *testing.T) {
 	s := newStore(t)
 	other := must(connect(s.path, "_txlock=immediate", 1))(t)

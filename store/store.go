@@ -14,6 +14,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 )
 
 // Store is an open database. Its methods may be called from any goroutine.
@@ -23,6 +24,7 @@ type Store struct {
 	hot     statements
 
 	path     string
+	file     os.FileInfo // what stood at path when it was opened
 	instance string
 	release  func() // of the note that the database is in use
 	trouble  trouble
@@ -81,6 +83,9 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 		return nil, err
 	}
 	if err := noteInstance(path, s.instance); err != nil {
+		return nil, err
+	}
+	if s.file, err = os.Stat(path); err != nil {
 		return nil, err
 	}
 	return s, s.Ping(ctx)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -104,6 +106,10 @@ func Mendable(path string, err error) bool {
 
 // Trouble is why the database is damaged, or could not be written the last time; nil when all is well.
 func (s *Store) Trouble() error {
+	if now, err := os.Stat(s.path); err != nil || !os.SameFile(now, s.file) {
+		return fmt.Errorf("%w: %s was deleted or replaced while upkeep works with it, so that what is stored now is lost; "+
+			"restart upkeep, services run on", ErrDamaged, s.path)
+	}
 	s.trouble.mu.Lock()
 	defer s.trouble.mu.Unlock()
 	if s.trouble.damage != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"upkeep/store"
@@ -17,7 +18,9 @@ const (
 // care looks after the database while upkeep runs: it checks what the start left out, makes the nightly backup, and
 // says in the log when the database cannot be used and when it can again.
 func (srv *server) care(ctx context.Context) error {
-	go srv.check(ctx)
+	var checking sync.WaitGroup
+	defer checking.Wait()
+	checking.Go(func() { srv.check(ctx) })
 	trouble, backup := time.NewTicker(troubleEvery), time.NewTimer(backupEvery)
 	defer trouble.Stop()
 	defer backup.Stop()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"upkeep/internal/logs"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 	"upkeep/store"
@@ -122,7 +123,7 @@ func (r *restoring) report(facts store.Facts, kept string) string {
 
 // programs are the processes of services that run on this machine, by service.
 func programs(ctx context.Context, s *settings, instance string) (map[panel.ServiceID][]int, error) {
-	all, err := process.Carriers(ctx, instance, s.fifos())
+	all, err := process.Carriers(ctx, instance, logs.FIFOs(s.Data))
 	if err != nil {
 		return nil, err
 	}

@@ -152,7 +152,7 @@ func (srv *server) assemble() (err error) {
 	}
 	srv.engine, err = supervisor.New(supervisor.Config{
 		Policy: s.policy(), Journal: srv.store, Output: srv.logs, Log: srv.log,
-		Instance: srv.store.InstanceID(), Helper: s.Helper, FIFOs: s.fifos(),
+		Instance: srv.store.InstanceID(), Helper: s.Helper, FIFOs: logs.FIFOs(s.Data),
 	})
 	if err != nil {
 		return err

@@ -221,7 +221,4 @@ func (s *settings) proxies() ([]netip.Prefix, error) {
 	return nets, nil
 }
 
-// fifos is the folder of the services' FIFOs, as package logs lays it out.
-func (s *settings) fifos() string { return filepath.Join(s.Data, "fifos") }
-
 func (s *settings) database() string { return filepath.Join(s.Data, "upkeep.db") }

@@ -56,6 +56,9 @@ func (h *realHost) carriersOf(ctx context.Context, svc panel.Service, acct panel
 			h.carriers[c.Service] = append(h.carriers[c.Service], c)
 		}
 	}
+	if len(h.carriers[svc.ID]) == 0 {
+		return nil, nil
+	}
 	own, err := lookUp(acct)
 	if err != nil {
 		return nil, nil // nobody runs as a user that does not exist; the start will say so
