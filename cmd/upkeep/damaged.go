@@ -41,7 +41,15 @@ func (srv *server) openStore(ctx context.Context, interrupts <-chan os.Signal) (
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
+		case <-srv.keeper.Replaced():
+			fmt.Println("upkeep makes room for another binary; services run on.")
+			return nil, nil
+		case <-srv.keeper.StopAll():
+			srv.keeper.Leave()
+			fmt.Println("upkeep stops. Its services run on: without the database they cannot be stopped in order.")
+			return nil, nil
 		case <-interrupts:
+			srv.keeper.Leave()
 			fmt.Println("upkeep stops; services run on and are taken over by the next start.")
 			return nil, nil
 		case <-again.C:

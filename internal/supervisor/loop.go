@@ -163,6 +163,7 @@ func (l *loop) takeOver(ctx context.Context) error {
 			return fmt.Errorf("take over service %d: %w", svc.ID, err)
 		}
 	}
+	l.host.tookOver()
 	for i, svc := range services {
 		rec := last[svc.ID]
 		if ev, ok := found[i].(evAdopt); ok && ev.unrecorded != nil {

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"upkeep/internal/cgroup"
 	"upkeep/internal/command"
@@ -34,11 +33,15 @@ func (h *realHost) adoptUnrecorded(ctx context.Context, svc panel.Service, acct 
 	if err := h.Journal.BeginRun(ctx, start); err != nil {
 		h.Log.Error("record start", "service", svc.ID, "err", err) // the next take-over finds it again
 	}
-	h.hold(&liveRun{service: svc.ID, run: start.Number, identity: start.Identity, pidfd: fd})
+	h.settle(svc.ID) // the recorded run, of which nothing lives
+	r := &liveRun{service: svc.ID, run: start.Number, identity: start.Identity, pidfd: fd}
+	h.hold(r)
 	h.attach(ctx, svc, acct)
 	adopted := evAdopt{pid: start.PID, startedAt: start.At, unrecorded: &start}
-	if fd < 0 {
-		adopted.ended = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+	if fd >= 0 {
+		h.Keeper.Put(r.name(), r.pidfd)
+	} else {
+		adopted.ended = h.exitUnseen(r, panel.Recovery{RunStart: start})
 	}
 	return adopted, nil
 }
