@@ -4,14 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
 
+	"upkeep/internal/keeper"
 	"upkeep/store"
 	"upkeep/web"
 )
@@ -58,12 +62,38 @@ func (srv *server) openStore(ctx context.Context, interrupts <-chan os.Signal) (
 		switch {
 		case err == nil:
 			srv.log.Info("the database can be used again")
+			if srv.keeper == nil {
+				return nil, errors.Join(st.Close(), startAgain())
+			}
 			return st, nil
 		case !store.Mendable(path, err):
 			return nil, err
 		}
 		page.look(ctx, err)
 	}
+}
+
+// readOnly reports whether nothing can be written into the data directory, so that a keeper cannot have its socket there.
+func readOnly(dir string) bool { return errors.Is(unix.Access(dir, unix.W_OK), unix.EROFS) }
+
+// joinKeeper connects to the keeper. On a read-only disk there may be none, nor can there be one; the page of openStore
+// is all there is then.
+func joinKeeper(ctx context.Context, s *settings, log *slog.Logger) (*keeper.Client, error) {
+	if readOnly(s.Data) {
+		if _, err := keeper.Status(ctx, s.Data); err != nil {
+			return nil, nil
+		}
+	}
+	return keeper.Join(s.Data, s.Helper, log)
+}
+
+// startAgain begins this command anew, now that there can be a keeper. It returns only when that fails.
+func startAgain() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(self, os.Args, os.Environ())
 }
 
 // damagedPage is what stands in the panel's place.

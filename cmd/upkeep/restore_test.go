@@ -58,7 +58,11 @@ func TestRestoreNeverDoublesAService(t *testing.T) {
 			return in.starts(account, "again") == 3 && in.starts(account, "later") == 1
 		})
 
-		pid := strconv.Itoa(d.cmd.Process.Pid)
+		lock, err := os.ReadFile(filepath.Join(in.data, "lock"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pid := strings.TrimSpace(string(lock))
 		code, said := in.status("restore", "--force", backup)
 		if want := "upkeep runs on " + in.data + " (PID " + pid + "); end it first, its services run on"; code != exitConflict || !strings.Contains(said, want) {
 			t.Errorf("while upkeep runs: status %d, %q, want %q", code, said, want)

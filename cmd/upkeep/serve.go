@@ -53,7 +53,7 @@ ends without having been asked to.`,
 		if s.Listen == "" { // it would mean any port, open to everybody
 			return &exitError{errors.New("settings: listen must not be empty"), exitInvalid}
 		}
-		if !keeper.Below() {
+		if !keeper.Below() && !readOnly(s.Data) {
 			return becomeKeeper(s)
 		}
 		return serve(cmd.Context(), s, *demo)
@@ -88,7 +88,7 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 	}
 	defer unlock()
 	srv := &server{settings: s, log: log}
-	if srv.keeper, err = keeper.Join(s.Data, s.Helper, log); err != nil {
+	if srv.keeper, err = joinKeeper(ctx, s, log); err != nil {
 		return err
 	}
 	if srv.listener, err = srv.listen(); err != nil {
