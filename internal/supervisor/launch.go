@@ -102,6 +102,7 @@ func (h *realHost) describe(_ context.Context, l *launch) *panel.Exit {
 		Directory: filepath.Join(l.acct.Home, l.svc.Directory), Argv: argv, Env: env,
 		Banner: fmt.Sprintf("upkeep: run %d started, pid %%d", l.do.run),
 	}
+	h.limit(l)
 	return nil
 }
 
@@ -127,7 +128,7 @@ func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaun
 		h.spares.discard(spare)
 		return evLaunched{}, hostExit(panel.StepRecord, err)
 	}
-	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
+	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, limits: spare.limits, pidfd: spare.PidFD, child: true}
 	h.hold(r)
 	h.spares.disown(spare.PID)
 	err := spare.Execute(&l.spec, l.output)
@@ -208,8 +209,10 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
 	}
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
+	r.limits = h.limiter.Of(rec.PID, rec.Cgroup)
 	if !alive {
 		lost = h.statusOf(r)
+		explain(lost, r)
 		left, err := h.members(ctx, r)
 		if err != nil {
 			return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)
