@@ -31,6 +31,7 @@ type Limiter struct {
 	mu    sync.Mutex
 	known map[string]uint64 // account groups that have their limits, by path: their inode
 	stale []string          // groups that could not be removed when their run was over
+	found []string          // groups that were there before, each behind those that it holds
 }
 
 // hierarchy is the tree of an instance in a v1 hierarchy.
@@ -39,8 +40,8 @@ type hierarchy struct {
 	place
 }
 
-// NewLimiter finds the rung, for the runs that have their groups in tree; nil when they have none. It removes what an
-// upkeep that was killed has left in the v1 hierarchies.
+// NewLimiter finds the rung, for the runs that have their groups in tree; nil when they have none. [Limiter.Sweep]
+// removes what an earlier upkeep has left.
 func NewLimiter(instance string, tree *Tree, account, service panel.Limits) (*Limiter, error) {
 	if err := checkName(instance); err != nil {
 		return nil, fmt.Errorf("instance: %w", err)
@@ -48,6 +49,9 @@ func NewLimiter(instance string, tree *Tree, account, service panel.Limits) (*Li
 	service.CPUPercent = capped(service.CPUPercent, account.CPUPercent)
 	l := &Limiter{instance: instance, account: account, service: service, known: map[string]uint64{}}
 	l.enforcement.Rung = panel.RungProcess
+	for _, base := range Trees(instance) {
+		l.found = append(append(l.found, groupsIn(base)...), base)
+	}
 	why := fmt.Errorf("%w: no v2 hierarchy can be used", ErrUnavailable)
 	if tree != nil {
 		if l.has, why = tree.delegate(controllers); why == nil {
@@ -71,14 +75,11 @@ func capped(own, above int) int {
 
 // openV1 makes the trees in the v1 hierarchies. The error says why one is missing.
 func (l *Limiter) openV1(why error) error {
-	places, err := placesOf(0)
+	all, err := places()
 	if err != nil {
 		return err
 	}
-	for _, path := range Trees(l.instance) {
-		sweep(path)
-	}
-	for _, p := range places {
+	for _, p := range all {
 		tree, err := p.open(l.instance)
 		if err != nil {
 			why = err
@@ -215,23 +216,28 @@ func (l *Limiter) Remove(g Group) {
 	})
 }
 
-// Of returns the group of a run that an earlier upkeep has started, by its main process, which lives, or else by the
-// path of its group in the v2 hierarchy.
+// Of returns the group of a run that an earlier upkeep has started, by its main process, when that lives, or else by
+// the path of the run's group in the v2 hierarchy.
 func (l *Limiter) Of(pid int, path string) Group {
 	if l.tree != nil {
 		return Group{memory: path}
 	}
-	places, err := placesOf(pid)
+	var g Group
+	membership, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
 	if err != nil {
 		return l.named(path)
 	}
-	var g Group
-	for _, p := range places {
-		if strings.Contains(p.dir, "/"+treeName(l.instance)+"/") {
-			g.add(p.controllers, p.dir)
+	for line := range strings.Lines(string(membership)) {
+		p := memberOf(line)
+		for _, h := range l.v1 {
+			if slices.Equal(h.controllers, p.controllers) && strings.Contains(p.group, "/"+treeName(l.instance)+"/") {
+				if dir, ok := h.path(p.group); ok {
+					g.add(h.controllers, dir)
+				}
+			}
 		}
 	}
-	if g.dirs == nil {
+	if g.dirs == nil { // the groups of what has ended are not told
 		return l.named(path)
 	}
 	return g
@@ -278,6 +284,35 @@ func (g Group) OutOfMemory() bool {
 		return err == nil && n > 0
 	}
 	return false
+}
+
+// Sweep removes the groups, in any hierarchy, that an earlier upkeep has left and that nothing lives in. Call it once,
+// when every run was taken over: until then they know how a run has ended.
+func (l *Limiter) Sweep() {
+	for _, path := range l.found {
+		if !l.isBase(path) {
+			_ = unix.Rmdir(path) // refused where something lives, which is right
+		}
+	}
+	l.found = nil
+}
+
+// isBase reports whether the groups of this upkeep are made at path.
+func (l *Limiter) isBase(path string) bool {
+	return l.tree != nil && l.tree.base == path || slices.ContainsFunc(l.v1, func(h hierarchy) bool { return h.base == path })
+}
+
+// groupsIn lists the groups below dir, each behind those that it holds.
+func groupsIn(dir string) []string {
+	below, err := children(dir)
+	if err != nil {
+		return nil // gone meanwhile
+	}
+	var found []string
+	for _, child := range below {
+		found = append(append(found, groupsIn(child)...), child)
+	}
+	return found
 }
 
 // Close removes every group that nothing lives in.

@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -22,30 +21,37 @@ var controllers = []string{memoryController, pidsController, cpuController}
 type place struct {
 	controllers []string // of ours; empty for the v2 hierarchy
 	group       string   // as the hierarchy calls it, "/a/b"
-	mount       string   // where the whole of it is seen
+	root, mount string   // the group that is seen at a mount of the hierarchy, and where
 	dir         string   // absolute path of the group
 }
 
-// placesV1 finds the v1 hierarchies of the controllers that limit, in the text of mountinfo, with the group named in
-// the text of /proc/PID/cgroup.
+// placesV1 finds the v1 hierarchies of the controllers that limit, in the text of mountinfo, with the groups named in
+// the text of /proc/self/cgroup.
 func placesV1(mounts, membership string) []place {
 	var found []place
-	for line := range strings.Lines(membership) { // "4:memory:/path"
-		fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(fields) != 3 {
-			continue
-		}
-		p := place{group: fields[2]}
-		for _, name := range strings.Split(fields[1], ",") {
-			if slices.Contains(controllers, name) {
-				p.controllers = append(p.controllers, name)
-			}
-		}
+	for line := range strings.Lines(membership) {
+		p := memberOf(line)
 		if len(p.controllers) > 0 && p.find(mounts) {
 			found = append(found, p)
 		}
 	}
 	return found
+}
+
+// memberOf reads a line of /proc/PID/cgroup: "4:memory:/path". It has none of our controllers when the line is about
+// others.
+func memberOf(line string) (p place) {
+	fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+	if len(fields) != 3 {
+		return place{}
+	}
+	p.group = fields[2]
+	for _, name := range strings.Split(fields[1], ",") {
+		if slices.Contains(controllers, name) {
+			p.controllers = append(p.controllers, name)
+		}
+	}
+	return p
 }
 
 // find completes a place by a mount that shows it.
@@ -55,12 +61,18 @@ func (p *place) find(mounts string) bool {
 		if !ok {
 			continue
 		}
-		if rest, ok := below(root, p.group); ok {
-			p.mount, p.dir = point, filepath.Join(point, rest)
+		p.root, p.mount = root, point
+		if p.dir, ok = p.path(p.group); ok {
 			return true
 		}
 	}
 	return false
+}
+
+// path is where a group of the hierarchy is seen.
+func (p place) path(group string) (string, bool) {
+	rest, ok := below(p.root, group)
+	return filepath.Join(p.mount, rest), ok
 }
 
 // mountV1 takes a line of mountinfo apart, when it is one of the hierarchy of the controller:
@@ -75,17 +87,13 @@ func mountV1(line, controller string) (root, point string, ok bool) {
 	return unescape.Replace(fields[3]), unescape.Replace(fields[4]), true
 }
 
-// placesOf finds the places of a process; 0 is this one.
-func placesOf(pid int) ([]place, error) {
-	who := "self"
-	if pid > 0 {
-		who = strconv.Itoa(pid)
-	}
+// places finds those of this process.
+func places() ([]place, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, err
 	}
-	membership, err := os.ReadFile(filepath.Join("/proc", who, "cgroup"))
+	membership, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +129,11 @@ func Trees(instance string) []string {
 			found = append(found, dir)
 		}
 	}
-	places, err := placesOf(0)
+	all, err := places()
 	if err != nil {
 		return found
 	}
-	for _, p := range places {
+	for _, p := range all {
 		found = append(found, trees(p.mount, treeName(instance))...)
 	}
 	return found

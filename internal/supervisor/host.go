@@ -58,7 +58,7 @@ func New(c Config) (*Engine, error) {
 		return nil, err
 	}
 	e := newEngine(c.Policy, c.Journal, func(n notify) host { h.notify = n; return h }, c.Log)
-	e.limits = h.limits()
+	e.limits, h.taken = h.limits(), e.ready
 	return e, nil
 }
 
@@ -71,6 +71,7 @@ type realHost struct {
 	limiter *cgroup.Limiter
 	spares  *spares
 	poll    *poller
+	taken   <-chan struct{} // closed when the take-over is done
 	// looking wakes lookAtStopping: a run without a control group is being stopped.
 	looking chan struct{}
 
@@ -111,9 +112,7 @@ func newRealHost(c Config) (*realHost, error) {
 			return nil, err
 		}
 	}
-	if h.tree != nil {
-		h.tree.Sweep()
-	} else {
+	if h.tree == nil {
 		c.Log.Info("no control groups: runs are told apart by session and environment", "reason", err)
 	}
 	if h.limiter, err = newLimiter(c, h.tree); err != nil {
@@ -135,6 +134,7 @@ func (h *realHost) run(ctx context.Context) error {
 	var group sync.WaitGroup
 	group.Go(func() { h.reapOrphans(ctx) })
 	group.Go(func() { h.lookAtStopping(ctx) })
+	group.Go(func() { h.sweep(ctx) })
 	stop := context.AfterFunc(ctx, h.poll.wake)
 	defer stop()
 	err := h.poll.wait(ctx, h.exited, h.groupsChanged)
