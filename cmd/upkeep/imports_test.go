@@ -67,7 +67,7 @@ var libraries = map[string][]string{
 
 	"github.com/a-h/templ":            {"templates", "web"},
 	"github.com/charmbracelet/x/ansi": {"templates"},
-	"github.com/dustin/go-humanize":   {"templates"},
+	"github.com/dustin/go-humanize":   {"cmd/upkeep", "templates"},
 
 	"github.com/spf13":                 {"cmd/upkeep"},
 	"github.com/knadh/koanf":           {"cmd/upkeep"},

@@ -100,9 +100,19 @@ func prepareProcess(log *slog.Logger) {
 	}
 	// Less garbage at a time: what a thousand services need is small, and twice as much of it is not.
 	debug.SetGCPercent(50)
+	protect(log)
 	// With this capability upkeep's writes would ignore the quota of a home.
 	if err := privilege.DropResource(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		log.Warn("give up CAP_SYS_RESOURCE", "err", err)
+	}
+}
+
+// protect makes the kernel look elsewhere first when memory runs out. That is permitted with CAP_SYS_RESOURCE only, as
+// long as upkeep has it; launchers get it back as root's programs and end the favour for services.
+func protect(log *slog.Logger) {
+	err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0)
+	if err != nil && !errors.Is(err, os.ErrPermission) {
+		log.Warn("protect upkeep when memory runs out", "err", err)
 	}
 }
 
@@ -149,7 +159,12 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 	if srv.logs, err = logs.New(logs.Options{State: s.Data, Logger: srv.log}); err != nil {
 		return err
 	}
+	account, service, err := s.limits()
+	if err != nil {
+		return err
+	}
 	srv.engine, err = supervisor.New(supervisor.Config{
+		Account: account, Service: service,
 		Policy: s.policy(), Journal: srv.store, Output: srv.logs, Log: srv.log,
 		Instance: srv.store.InstanceID(), Helper: s.Helper,
 	})
@@ -164,6 +179,7 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 	srv.web, err = web.New(web.Config{
 		Store: srv.store, Control: srv.control, Status: srv.engine, Observe: control.NewObserver(srv.engine),
 		Logs: control.NewReader(srv.logs, supervisor.LookUpCredentials), Domain: s.Domain, Secure: s.Secure,
+		Limits:         srv.engine.Limits(),
 		TrustedProxies: proxies, Version: version, Logger: srv.log, Clock: time.Now,
 	})
 	return err

@@ -38,6 +38,17 @@ type settings struct {
 	Backoff        []time.Duration `koanf:"backoff"`
 	BudgetFailures int             `koanf:"budget_failures"`
 	BudgetWindow   time.Duration   `koanf:"budget_window"`
+
+	// Limits of an account, which are those of all its services together, and of each service. 0 is no limit.
+	LimitAccountMemory     string `koanf:"limit_account_memory"` // "512MiB", or a share of the machine's: "25%"
+	LimitAccountProcesses  int    `koanf:"limit_account_processes"`
+	LimitAccountCPUWeight  int    `koanf:"limit_account_cpu_weight"`
+	LimitAccountCPUPercent int    `koanf:"limit_account_cpu_percent"`
+	LimitServiceMemory     string `koanf:"limit_service_memory"`
+	LimitServiceProcesses  int    `koanf:"limit_service_processes"`
+	LimitServiceCPUWeight  int    `koanf:"limit_service_cpu_weight"`
+	LimitServiceCPUPercent int    `koanf:"limit_service_cpu_percent"`
+	LimitServiceOpenFiles  int    `koanf:"limit_service_open_files"`
 }
 
 // addSettings declares the flags. Their defaults are the defaults of the settings.
@@ -53,6 +64,7 @@ func addSettings(f *pflag.FlagSet) {
 	f.DurationSlice("backoff", p.Backoff, "delays between the starts of a failing service")
 	f.Int("budget-failures", p.BudgetLimit, "failures within the budget's window that disable a service")
 	f.Duration("budget-window", p.BudgetWindow, "window of the failure budget")
+	addLimits(f)
 }
 
 // defaultPaths are for a host when root, and for a person otherwise.
@@ -154,7 +166,7 @@ func known(key string) bool {
 		"stop_timeout", "backoff", "budget_failures", "budget_window":
 		return true
 	}
-	return false
+	return knownLimit(key)
 }
 
 // complete makes paths absolute, fills in what depends on other settings, and refuses what cannot be.
@@ -188,6 +200,9 @@ func (s *settings) complete() (err error) {
 	}
 	if err == nil {
 		_, err = s.proxies()
+	}
+	if err == nil {
+		_, _, err = s.limits()
 	}
 	if err != nil {
 		return &exitError{fmt.Errorf("settings: %w", err), exitInvalid}
