@@ -47,7 +47,7 @@ func (e Enforcement) Sentence() string {
 	}
 	text += "."
 	if e.PerUser {
-		text += " Processes are counted for each Unix user instead."
+		text += " Processes are limited for each Unix user."
 	}
 	return text
 }
@@ -64,9 +64,10 @@ func (e Enforcement) kinds() (kept, missing []string) {
 		kept bool
 		name string
 	}{{e.Memory, "memory"}, {e.CPU, "processor time"}, {e.Processes, "processes"}} {
-		if kind.kept {
+		switch {
+		case kind.kept:
 			kept = append(kept, kind.name)
-		} else {
+		case kind.name != "processes" || !e.PerUser:
 			missing = append(missing, kind.name)
 		}
 	}

@@ -10,7 +10,7 @@ func TestEnforcementSentence(t *testing.T) {
 			Rung: RungV2, Memory: true, Processes: true, Reason: "not delegated"},
 		"Nothing limits memory, processor time and processes here: upkeep may not make control groups.": {
 			Rung: RungProcess, Reason: "upkeep may not make control groups"},
-		"Nothing limits memory, processor time and processes here. Processes are counted for each Unix user instead.": {
+		"Nothing limits memory and processor time here. Processes are limited for each Unix user.": {
 			Rung: RungProcess, PerUser: true},
 	} {
 		if got := e.Sentence(); got != want {
