@@ -28,6 +28,8 @@ type Limiter struct {
 	has  []string    // its controllers
 	v1   []hierarchy // empty on the other rungs
 
+	removals sync.WaitGroup
+
 	mu    sync.Mutex
 	known map[string]uint64 // account groups that have their limits, by path: their inode
 	stale []string          // groups that could not be removed when their run was over
@@ -117,39 +119,47 @@ func (l *Limiter) Enforcement() panel.Enforcement { return l.enforcement }
 
 // Group is what limits one run. The zero value limits nothing.
 type Group struct {
-	dirs   []string // in v1 hierarchies: they have to be joined and removed
-	memory string   // where kills for memory are counted; empty where they are not
+	limiter   *Limiter
+	name      string   // below the tree of each hierarchy
+	elsewhere []string // directories in v1 hierarchies, when an upkeep made them that lived in another group
+}
+
+// dirs are those that have to be joined and removed. The v2 hierarchy has none of them.
+func (g Group) dirs() []string {
+	if g.elsewhere != nil || g.name == "" {
+		return g.elsewhere
+	}
+	dirs := make([]string, len(g.limiter.v1))
+	for i, h := range g.limiter.v1 {
+		dirs[i] = filepath.Join(h.base, g.name)
+	}
+	return dirs
 }
 
 // Joins are the files, in order, into which the launcher of a run has to write "0" from the thread that will become the
 // program. Joining by thread takes some 30 µs; by process (cgroup.procs) it takes the kernel some 10 ms.
 func (g Group) Joins() []string {
-	files := make([]string, len(g.dirs))
-	for i, dir := range g.dirs {
-		files[i] = filepath.Join(dir, "tasks")
+	var files []string
+	for _, dir := range g.dirs() {
+		files = append(files, filepath.Join(dir, "tasks"))
 	}
 	return files
 }
 
 // Create makes the group that limits a run. On the v2 rung that is the one which [Tree.Create] has made before.
 func (l *Limiter) Create(account, service string, run int) (Group, error) {
-	var g Group
+	g := Group{limiter: l, name: filepath.Join(account, service, strconv.Itoa(run))}
 	if l.tree != nil {
-		path := filepath.Join(l.tree.base, account, service, strconv.Itoa(run))
-		return Group{memory: path}, l.prepareV2(path)
+		return g, l.prepareV2(filepath.Join(l.tree.base, g.name))
 	}
 	for _, h := range l.v1 {
 		path, err := h.Create(account, service, run)
 		if err == nil {
-			g.dirs = append(g.dirs, path)
 			err = l.prepareV1(h, path)
 		}
 		if err != nil {
 			l.Remove(g)
 			return Group{}, fmt.Errorf("limit control group: %w", err)
-		}
-		if slices.Contains(h.controllers, memoryController) {
-			g.memory = path
 		}
 	}
 	return g, nil
@@ -206,12 +216,19 @@ func (l *Limiter) once(account string, set func() error) error {
 	return nil
 }
 
-// Remove takes away what limited a run, now that nothing of it lives. What cannot be removed yet, because the kernel
-// lets go of a process a moment after its end, is tried again by the next call.
+// Remove takes away what limited a run, now that nothing of it lives. It does not wait for that: the next run may be
+// on its way. What cannot be removed yet, because the kernel lets go of a process a moment after its end, is tried
+// again with the next one.
 func (l *Limiter) Remove(g Group) {
+	if dirs := g.dirs(); len(dirs) > 0 {
+		l.removals.Go(func() { l.remove(dirs) })
+	}
+}
+
+func (l *Limiter) remove(dirs []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stale = slices.DeleteFunc(append(l.stale, g.dirs...), func(path string) bool {
+	l.stale = slices.DeleteFunc(append(l.stale, dirs...), func(path string) bool {
 		return !errors.Is(Remove(path), ErrPopulated)
 	})
 }
@@ -219,69 +236,52 @@ func (l *Limiter) Remove(g Group) {
 // Of returns the group of a run that an earlier upkeep has started, by its main process, when that lives, or else by
 // the path of the run's group in the v2 hierarchy.
 func (l *Limiter) Of(pid int, path string) Group {
+	_, name, _ := strings.Cut(path, "/"+treeName(l.instance)+"/")
+	named := Group{limiter: l, name: name}
 	if l.tree != nil {
-		return Group{memory: path}
+		return named
 	}
-	var g Group
+	dirs := l.dirsOf(pid)
+	if len(dirs) == 0 || slices.Equal(dirs, named.dirs()) {
+		return named
+	}
+	return Group{limiter: l, elsewhere: dirs}
+}
+
+// dirsOf are the directories of the instance, in the v1 hierarchies, in which a process lives. Those of a process that
+// has ended are not told.
+func (l *Limiter) dirsOf(pid int) []string {
 	membership, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
 	if err != nil {
-		return l.named(path)
+		return nil
 	}
-	for line := range strings.Lines(string(membership)) {
-		p := memberOf(line)
-		for _, h := range l.v1 {
-			if slices.Equal(h.controllers, p.controllers) && strings.Contains(p.group, "/"+treeName(l.instance)+"/") {
-				if dir, ok := h.path(p.group); ok {
-					g.add(h.controllers, dir)
-				}
+	var dirs []string
+	for _, h := range l.v1 {
+		for line := range strings.Lines(string(membership)) {
+			p := memberOf(line)
+			dir, seen := h.path(p.group)
+			if seen && slices.Equal(h.controllers, p.controllers) && strings.Contains(p.group, "/"+treeName(l.instance)+"/") {
+				dirs = append(dirs, dir)
 			}
 		}
 	}
-	if g.dirs == nil { // the groups of what has ended are not told
-		return l.named(path)
-	}
-	return g
-}
-
-// named is the group whose directories have the names of one in the v2 hierarchy.
-func (l *Limiter) named(path string) (g Group) {
-	_, rest, ok := strings.Cut(path, "/"+treeName(l.instance)+"/")
-	if !ok {
-		return Group{}
-	}
-	for _, h := range l.v1 {
-		if dir := filepath.Join(h.base, rest); isGroup(dir) {
-			g.add(h.controllers, dir)
-		}
-	}
-	return g
-}
-
-func (g *Group) add(controllers []string, dir string) {
-	g.dirs = append(g.dirs, dir)
-	if slices.Contains(controllers, memoryController) {
-		g.memory = dir
-	}
-}
-
-func isGroup(dir string) bool {
-	info, err := os.Stat(dir)
-	return err == nil && info.IsDir()
+	return dirs
 }
 
 // OutOfMemory reports whether the kernel has killed a process of the group because memory ran out: that of the group,
 // of its account, or of the machine.
 func (g Group) OutOfMemory() bool {
-	if g.memory == "" {
+	if g.limiter == nil {
 		return false
 	}
-	for _, file := range []string{"memory.oom_control", "memory.events"} {
-		text, err := os.ReadFile(filepath.Join(g.memory, file))
-		if err != nil {
-			continue
-		}
-		n, err := number(text, "oom_kill")
+	if g.limiter.tree != nil {
+		n, err := field(filepath.Join(g.limiter.tree.base, g.name), "memory.events", "oom_kill")
 		return err == nil && n > 0
+	}
+	for _, dir := range g.dirs() { // one of them has the file
+		if n, err := field(dir, "memory.oom_control", "oom_kill"); err == nil && n > 0 {
+			return true
+		}
 	}
 	return false
 }
@@ -315,8 +315,9 @@ func groupsIn(dir string) []string {
 	return found
 }
 
-// Close removes every group that nothing lives in.
+// Close removes every group that nothing lives in, when all removals that were asked for have been tried.
 func (l *Limiter) Close() error {
+	l.removals.Wait()
 	var errs []error
 	for _, h := range l.v1 {
 		errs = append(errs, h.Tree.Close())

@@ -2,9 +2,11 @@ package cgroup
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +49,7 @@ func value(t *testing.T, l *Limiter, g Group, controller, file string) string {
 	for i, h := range l.v1 {
 		for _, name := range h.controllers {
 			if name == controller {
-				text, err := os.ReadFile(filepath.Join(g.dirs[i], file))
+				text, err := os.ReadFile(filepath.Join(g.dirs()[i], file))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -61,11 +63,7 @@ func value(t *testing.T, l *Limiter, g Group, controller, file string) string {
 
 // above is the group two levels up: that of the account.
 func (g Group) above() Group {
-	up := Group{}
-	for _, dir := range g.dirs {
-		up.dirs = append(up.dirs, filepath.Dir(filepath.Dir(dir)))
-	}
-	return up
+	return Group{limiter: g.limiter, name: filepath.Dir(filepath.Dir(g.name))}
 }
 
 func TestLimiterCreate(t *testing.T) {
@@ -88,11 +86,12 @@ func TestLimiterCreate(t *testing.T) {
 		{g.above(), cpuController, "cpu.cfs_quota_us", "150000"},
 	} {
 		if got := value(t, l, c.group, c.controller, c.file); got != c.want {
-			t.Errorf("%s of %s is %s, want %s", c.file, c.group.dirs, got, c.want)
+			t.Errorf("%s of %s is %s, want %s", c.file, c.group.name, got, c.want)
 		}
 	}
 	l.Remove(g)
-	for _, dir := range g.dirs {
+	l.removals.Wait()
+	for _, dir := range g.dirs() {
 		if exists(filepath.Dir(filepath.Dir(dir))) {
 			t.Errorf("%s stays with its account", dir)
 		}
@@ -155,13 +154,13 @@ func TestLimiterTakesOver(t *testing.T) {
 	}
 	cmd := joined(t, groups[1])
 	after := limiter(t, tr)
-	if got := after.Of(cmd.Process.Pid, ""); strings.Join(got.dirs, " ") != strings.Join(groups[1].dirs, " ") || got.memory != groups[1].memory {
+	if got := after.Of(cmd.Process.Pid, ""); !slices.Equal(got.dirs(), groups[1].dirs()) {
 		t.Errorf("of the process: %+v, want %+v", got, groups[1])
 	}
-	if got := after.Of(os.Getpid(), filepath.Join(tr.base, "ann", "run", "2")); strings.Join(got.dirs, " ") != strings.Join(groups[2].dirs, " ") {
+	if got := after.Of(os.Getpid(), filepath.Join(tr.base, "ann", "run", "2")); !slices.Equal(got.dirs(), groups[2].dirs()) {
 		t.Errorf("by its name: %+v, want %+v", got, groups[2])
 	}
-	if got := after.Of(os.Getpid(), filepath.Join(tr.base, "ann", "run", "3")); got.dirs != nil || got.OutOfMemory() {
+	if got := after.Of(os.Getpid(), ""); got.dirs() != nil || got.OutOfMemory() {
 		t.Errorf("of a run that has none: %+v", got)
 	}
 	fresh, err := after.Create("ann", "run", 9)
@@ -170,16 +169,17 @@ func TestLimiterTakesOver(t *testing.T) {
 	}
 	after.Sweep()
 	for i, want := range []bool{false, true, false} {
-		if got := exists(groups[i].dirs[0]); got != want {
+		if got := exists(groups[i].dirs()[0]); got != want {
 			t.Errorf("group %d is there: %v, want %v", i, got, want)
 		}
 	}
-	if !exists(fresh.dirs[0]) {
+	if !exists(fresh.dirs()[0]) {
 		t.Error("a new group was swept away")
 	}
 	// What still lives is not removed, and tried again.
 	after.Remove(groups[1])
-	if !exists(groups[1].dirs[0]) {
+	after.removals.Wait()
+	if !exists(groups[1].dirs()[0]) {
 		t.Error("a group with a process is gone")
 	}
 	if err := errors.Join(cmd.Process.Kill(), ignoreKilled(cmd.Wait())); err != nil {
@@ -187,7 +187,41 @@ func TestLimiterTakesOver(t *testing.T) {
 	}
 	eventually(t, "it is removed with another one", func() bool {
 		after.Remove(fresh)
-		return !exists(groups[1].dirs[0])
+		return !exists(groups[1].dirs()[0])
+	})
+}
+
+// An upkeep may have lived in another group of a hierarchy: what it started keeps the groups that it made.
+func TestLimiterFindsOtherTrees(t *testing.T) {
+	tr := tree(t)
+	l := limiter(t, tr)
+	var dirs []string
+	for _, h := range l.v1 {
+		top := mkdir(t, h.dir, fmt.Sprintf("elsewhere-%d", os.Getpid()))
+		t.Cleanup(func() {
+			if err := removeTree(top); err != nil {
+				t.Error(err)
+			}
+		})
+		dirs = append(dirs, mkdir(t, mkdir(t, mkdir(t, mkdir(t, top, treeName(l.instance)), "ann"), "run"), "5"))
+	}
+	there := Group{limiter: l, elsewhere: dirs}
+	cmd := joined(t, there)
+	later := limiter(t, tr)
+	if got := later.Of(cmd.Process.Pid, "/upkeep-x/ann/run/5"); !slices.Equal(got.dirs(), dirs) {
+		t.Errorf("%v, want %v", got.dirs(), dirs)
+	}
+	later.Sweep()
+	if !exists(dirs[0]) {
+		t.Error("a group with a process is gone")
+	}
+	if err := errors.Join(cmd.Process.Kill(), ignoreKilled(cmd.Wait())); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the groups are gone with the run", func() bool {
+		later.Remove(there)
+		later.removals.Wait()
+		return !slices.ContainsFunc(dirs, exists)
 	})
 }
 
@@ -202,7 +236,7 @@ func ignoreKilled(err error) error {
 func TestZeroLimiter(t *testing.T) {
 	var l Limiter
 	g, err := l.Create("ann", "run", 1)
-	if err != nil || g.Joins() == nil || len(g.Joins()) > 0 || g.OutOfMemory() {
+	if err != nil || len(g.Joins()) > 0 || g.OutOfMemory() {
 		t.Errorf("%+v, %v", g, err)
 	}
 	l.Remove(g)
@@ -234,6 +268,7 @@ func BenchmarkLimiter(b *testing.B) {
 		}
 		made := time.Now()
 		l.Remove(g)
+		l.removals.Wait()
 		create, remove = create+made.Sub(begun), remove+time.Since(made)
 	}
 	b.ReportMetric(float64(create.Microseconds())/float64(b.N), "µs/create")

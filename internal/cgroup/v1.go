@@ -156,3 +156,8 @@ func trees(dir, name string) []string {
 	}
 	return found
 }
+
+func isGroup(dir string) bool {
+	info, err := os.Stat(dir)
+	return err == nil && info.IsDir()
+}
