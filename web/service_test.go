@@ -41,6 +41,12 @@ func TestServicePage(t *testing.T) {
 	}
 }
 
+func TestServicePageSaysWhatIsLimited(t *testing.T) {
+	s := signedIn(t)
+	s.Get(webPath).WantStatus(http.StatusOK).WantText("#limits",
+		"Together with the account's other services up to 2.0 GB of memory. "+siteLimits.Sentence())
+}
+
 func TestServicePageWhileTheEngineKnowsNothing(t *testing.T) {
 	s := signedIn(t)
 	delete(s.engine.statuses, s.web.ID)

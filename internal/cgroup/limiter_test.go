@@ -274,3 +274,18 @@ func BenchmarkLimiter(b *testing.B) {
 	b.ReportMetric(float64(create.Microseconds())/float64(b.N), "µs/create")
 	b.ReportMetric(float64(remove.Microseconds())/float64(b.N), "µs/remove")
 }
+
+// Whoever looks from outside sees what the limiter itself found.
+func TestLook(t *testing.T) {
+	l := limiter(t, tree(t))
+	for _, pid := range []int{0, os.Getpid()} {
+		got := Look(pid)
+		got.PerUser = l.Enforcement().PerUser // which is the supervisor's to say
+		if got != l.Enforcement() {
+			t.Errorf("process %d: %+v, want %+v", pid, got, l.Enforcement())
+		}
+	}
+	if got := Look(1 << 30); got.Memory || got.Rung != panel.RungProcess || got.Reason == "" {
+		t.Errorf("of a process that is not there: %+v", got)
+	}
+}
