@@ -1,11 +1,16 @@
 package main
 
 import (
+	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/cgroup"
+	"upkeep/internal/panel"
 )
 
 func TestMemoryOf(t *testing.T) {
@@ -57,4 +62,45 @@ func TestLimitsArePutTogether(t *testing.T) {
 	if service.Memory != 64<<20 || service.CPUPercent != 0 || service.Processes != 512 || service.OpenFiles != 1<<16 {
 		t.Errorf("service %+v", service)
 	}
+}
+
+// What is set is kept, where the machine can, and the page says so. A service that takes too much says why it ended.
+func TestLimitsOfTheHost(t *testing.T) {
+	t.Parallel()
+	eachKind(t, func(t *testing.T, in *installation) {
+		account := "upkeep-limits-" + strconv.Itoa(os.Getpid())
+		d := in.serve("--limit-account-memory", "128MiB", "--limit-account-processes", "99", "--limit-service-open-files", "2048",
+			"--budget-failures", "1")
+		in.newAccounts(account)
+		in.run(testPassword, "user", "create", "--password-stdin", "--account", account, "alice@example.net")
+		b := d.browser()
+		b.SignIn("alice@example.net", testPassword).WantStatus(http.StatusOK)
+		addService(b, account, "sleeper", "sleep 1000")
+		pid := mainProcess(t, b, account, "sleeper")
+		kept := cgroup.Look(0)
+		if in.uid != os.Geteuid() { // who may make no groups here
+			kept = panel.Enforcement{}
+		}
+		page := b.Get("/accounts/" + account + "/services/sleeper").WantText("#limits", "2048 open files per process.")
+		if kept.Memory && kept.Processes {
+			page.WantText("#limits", "Up to 512 processes; together with the account's other services up to 134 MB of memory, 99 processes")
+			page.WantText("#limits", kept.Sentence())
+		} else {
+			page.WantText("#limits", "Nothing limits memory")
+		}
+		limits, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/limits")
+		if err != nil || !strings.Contains(strings.Join(strings.Fields(string(limits)), " "), "Max open files 1024 2048 files") {
+			t.Errorf("limits of the process: %s, %v", limits, err)
+		}
+		if !kept.Memory {
+			return
+		}
+		addService(b, account, "greedy", "head -c 1G /dev/zero | tail")
+		eventually(t, "the service is disabled", func() bool { return states(b, account)["greedy"] == "disabled" })
+		b.Get("/accounts/"+account+"/services/greedy").WantText(".why", "out of memory").
+			WantText(".why", "All services of the account together may use 134 MB.")
+		if !alive(pid) {
+			t.Error("the modest service is gone")
+		}
+	})
 }
