@@ -9,22 +9,33 @@ import (
 // limitsText says in one line what a service may use.
 func limitsText(l panel.HostLimits) string {
 	var parts []string
-	add := func(before, what, behind string) {
+	add := func(whose, what string) {
 		if what != "" {
-			parts = append(parts, before+what+behind)
+			parts = append(parts, whose+what)
 		}
 	}
-	add("up to ", kept(l.Service, l.Enforcement), "")
+	add("", kept(l.Service, l.Enforcement))
 	account := l.Enforcement
 	account.Processes = account.Processes || account.PerUser // the account's Unix user is counted
-	add("together with the account's other services up to ", kept(l.Account, account), "")
+	add("the account ", kept(l.Account, account))
 	if l.Service.OpenFiles > 0 {
-		add("", count(l.Service.OpenFiles, "open file"), " per process")
+		add("each process ", count(l.Service.OpenFiles, "open file"))
 	}
 	if len(parts) == 0 {
 		return "None"
 	}
 	return sentence(strings.Join(parts, "; "))
+}
+
+// keptBy says by which means, or what is missing.
+func keptBy(e panel.Enforcement) string {
+	if !e.Memory || !e.CPU || !e.Processes {
+		return e.Sentence()
+	}
+	if e.Rung == panel.RungV2 {
+		return "Kept by control groups (v2)."
+	}
+	return "Kept by control groups (v1)."
 }
 
 // kept lists the limits that are kept.

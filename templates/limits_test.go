@@ -21,12 +21,12 @@ func TestLimitsText(t *testing.T) {
 	perUser := panel.Enforcement{Rung: panel.RungProcess, PerUser: true}
 	all := sampleLimits().Enforcement
 	for want, l := range map[string]panel.HostLimits{
-		"Up to 512 MB of memory, 150 % of a processor, 512 processes; together with the account's other services up to " +
-			"6.0 GB of memory, 1024 processes; 65536 open files per process.": sampleLimits(),
-		"None": {Enforcement: all},
-		"Together with the account's other services up to 3 processes.": {Account: panel.Limits{Processes: 3}, Enforcement: all},
-		"65536 open files per process.":                                 {Account: sampleLimits().Account, Service: sampleLimits().Service, Enforcement: none},
-		"Together with the account's other services up to 1024 processes; 65536 open files per process.": {
+		"512 MB of memory, 150 % of a processor, 512 processes; the account 6.0 GB of memory, 1024 processes; " +
+			"each process 65536 open files.": sampleLimits(),
+		"None":                           {Enforcement: all},
+		"The account 3 processes.":       {Account: panel.Limits{Processes: 3}, Enforcement: all},
+		"Each process 65536 open files.": {Account: sampleLimits().Account, Service: sampleLimits().Service, Enforcement: none},
+		"The account 1024 processes; each process 65536 open files.": {
 			Account: sampleLimits().Account, Service: sampleLimits().Service, Enforcement: perUser},
 	} {
 		if got := limitsText(l); got != want {

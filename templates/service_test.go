@@ -165,8 +165,8 @@ func TestServicePageShowsBudgetAndEdit(t *testing.T) {
 		t.Error("a pending edit is not mentioned")
 	}
 	if got := text(doc.Find("section[aria-labelledby=fact-definition] dl")); got != "Command ./preview --listen :$PORT Working directory ~/apps/preview Environment 2 variables "+
-		"Limits Up to 512 MB of memory, 150 % of a processor, 512 processes; together with the account's other services up to 6.0 GB of memory, "+
-		"1024 processes; 65536 open files per process. Control groups (v1) limit memory, processor time and processes." {
+		"Limits 512 MB of memory, 150 % of a processor, 512 processes; the account 6.0 GB of memory, 1024 processes; "+
+		"each process 65536 open files. Kept by control groups (v1)." {
 		t.Errorf("definition is %q", got)
 	}
 }

@@ -43,8 +43,7 @@ func TestServicePage(t *testing.T) {
 
 func TestServicePageSaysWhatIsLimited(t *testing.T) {
 	s := signedIn(t)
-	s.Get(webPath).WantStatus(http.StatusOK).WantText("#limits",
-		"Together with the account's other services up to 2.0 GB of memory. "+siteLimits.Sentence())
+	s.Get(webPath).WantStatus(http.StatusOK).WantText("#limits", "The account 2.0 GB of memory. Kept by control groups (v1).")
 }
 
 func TestServicePageWhileTheEngineKnowsNothing(t *testing.T) {

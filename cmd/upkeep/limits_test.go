@@ -81,10 +81,10 @@ func TestLimitsOfTheHost(t *testing.T) {
 		if in.uid != os.Geteuid() { // who may make no groups here
 			kept = panel.Enforcement{}
 		}
-		page := b.Get("/accounts/" + account + "/services/sleeper").WantText("#limits", "2048 open files per process.")
+		page := b.Get("/accounts/"+account+"/services/sleeper").WantText("#limits", "ach process 2048 open files.")
 		if kept.Memory && kept.Processes {
-			page.WantText("#limits", "Up to 512 processes; together with the account's other services up to 134 MB of memory, 99 processes")
-			page.WantText("#limits", kept.Sentence())
+			page.WantText("#limits", "512 processes; the account 134 MB of memory, 99 processes")
+			page.WantText("#limits", "Kept by control groups")
 		} else {
 			page.WantText("#limits", "Nothing limits memory")
 		}
