@@ -232,6 +232,35 @@ func ignoreKilled(err error) error {
 	return err
 }
 
+// Limits do not depend on a v2 hierarchy.
+func TestLimiterWithoutV2(t *testing.T) {
+	tr := tree(t)
+	limiter(t, tr) // skips, and cleans up
+	l, err := NewLimiter(instanceOf(tr), nil, testAccount, testService)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := l.Create("ann", "run", 1)
+	if err != nil || len(g.Joins()) == 0 {
+		t.Fatalf("%v, %v", g.Joins(), err)
+	}
+	if got := value(t, l, g, pidsController, "pids.max"); got != "50" {
+		t.Errorf("pids.max is %s", got)
+	}
+	cmd := joined(t, g)
+	if got := l.Of(cmd.Process.Pid, ""); !slices.Equal(got.dirs(), g.dirs()) {
+		t.Errorf("by its process: %v, want %v", got.dirs(), g.dirs())
+	}
+	if err := errors.Join(cmd.Process.Kill(), ignoreKilled(cmd.Wait())); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is removed", func() bool {
+		l.Remove(g)
+		l.removals.Wait()
+		return !exists(g.dirs()[0])
+	})
+}
+
 // Nothing needs no groups.
 func TestZeroLimiter(t *testing.T) {
 	var l Limiter

@@ -68,15 +68,20 @@ func TestOutOfMemory(t *testing.T) {
 	}
 }
 
-// The kernel may choose a helper: then the service has not ended. A later kill by somebody is not one for memory
-// either when the service was asked to end.
+// The kernel may choose a helper: then the service has not ended, and a later kill by a pause is not one for memory.
 func TestOutOfMemoryOfChild(t *testing.T) {
 	needProgram(t, "/usr/bin/perl")
-	s := limited(t, plan{policy: once(), limits: panel.HostLimits{Service: panel.Limits{Memory: 64 * mib}}}, byMemory)
-	id := s.add("main", s.script("main", strings.TrimPrefix(greedy, "exec ")+" &\nwait $!\necho $? > child\nexec sleep 1000"))
+	p := once()
+	p.StopTimeout = 100 * time.Millisecond
+	s := limited(t, plan{policy: p, limits: panel.HostLimits{Service: panel.Limits{Memory: 64 * mib}}}, byMemory)
+	id := s.add("main", s.script("main", "trap '' TERM\n"+strings.TrimPrefix(greedy, "exec ")+" &\nwait $!\necho $? > child\nexec sleep 1000"))
 	eventually(t, "the helper is killed", func() bool { return s.read("child") == "137\n" })
 	if st := s.awaitState(id, panel.Running); st.Run != 1 {
 		t.Errorf("status %+v", st)
+	}
+	s.pause(id)
+	if e := s.status(id).LastExit; e.Signal != 9 || !e.Asked || e.OutOfMemory {
+		t.Errorf("exit %+v, want a kill that was asked for", e)
 	}
 }
 

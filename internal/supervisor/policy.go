@@ -56,6 +56,7 @@ func (m *machine) completed() panel.Exit {
 		exit.Uptime = max(exit.At.Sub(m.startedAt), 0)
 	}
 	exit.Asked = !m.strayed && m.wasAsked(exit.At)
+	exit.OutOfMemory = exit.OutOfMemory && !exit.Asked // a helper was killed for memory before
 	exit.Clean = !exit.Asked && !m.strayed && exit.Kind == panel.EndExited && exit.Code == 0 &&
 		exit.Uptime >= m.policy.StableAfter
 	return exit
