@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"context"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -37,15 +36,6 @@ func (h *realHost) limit(l *launch) {
 	l.spec.OpenFileMax = uint64(h.Service.OpenFiles)
 	if h.limits().PerUser {
 		l.spec.Processes = uint64(h.Account.Processes)
-	}
-}
-
-// sweep removes the control groups that are left of runs that ended while upkeep was away.
-func (h *realHost) sweep(ctx context.Context) {
-	select {
-	case <-h.taken:
-		h.limiter.Sweep()
-	case <-ctx.Done():
 	}
 }
 
