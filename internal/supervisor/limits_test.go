@@ -171,6 +171,20 @@ func used(t *testing.T, pid int) time.Duration {
 	return time.Duration(ticks) * 10 * time.Millisecond // of a clock that ticks 100 times a second
 }
 
+// throttled reports whether a v1 group of the process, or the one of its account, had to wait because of its cap.
+func (s *site) throttled(pid int) bool {
+	for _, file := range s.host.(*realHost).limiter.Of(pid, "").Joins() {
+		run := filepath.Dir(file)
+		for _, dir := range []string{run, filepath.Dir(filepath.Dir(run))} {
+			text, err := os.ReadFile(filepath.Join(dir, "cpu.stat"))
+			if err == nil && strings.Contains(string(text), "nr_throttled ") && !strings.Contains(string(text), "nr_throttled 0\n") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // An account with a cap gets no more, however idle the machine is.
 func TestCPUCap(t *testing.T) {
 	for name, l := range map[string]panel.HostLimits{
@@ -180,6 +194,9 @@ func TestCPUCap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := limited(t, plan{limits: l}, byCPU)
 			pid := s.awaitState(s.add("spin", s.script("spin", spin)), panel.Running).PID
+			if s.Limits().Rung == panel.RungV1 {
+				eventually(t, "it has to wait", func() bool { return s.throttled(pid) })
+			}
 			from, begun := used(t, pid), time.Now()
 			// The cap is of every tenth of a second, and a tick is a hundredth.
 			time.Sleep(time.Second)
