@@ -44,7 +44,7 @@ func neighbour(ctx context.Context, b *bench, _ *world) ([]row, error) {
 	w := &world{bench: b, dir: filepath.Join(b.dir, "neighbours"), scene: scene{name: "neighbours",
 		commands: []string{program + " cpu " + cores, program + " memory", program + " forks"},
 		flags:    []string{"--limit-account-memory=512MiB", "--limit-account-processes=1024"}}}
-	w.data = filepath.Join(w.dir, "data")
+	w.data, w.upkeep = filepath.Join(w.dir, "data"), filepath.Join(w.dir, "upkeep")
 	defer w.close()
 	socket, err := w.settleIn(ctx, program)
 	if err != nil {

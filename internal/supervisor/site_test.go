@@ -33,6 +33,7 @@ type plan struct {
 	helper   string // path of the helper, when it is not the usual one
 	limits   panel.HostLimits
 	journal  func(Journal) Journal
+	keeper   Keeper
 }
 
 // site is an engine with everything that is real: store, output, helper, processes. Only one may be entered at a
@@ -155,7 +156,7 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 		journal = p.journal(journal)
 	}
 	engine, err := New(Config{Policy: p.policy, Journal: journal, Output: output, Log: log, Instance: st.InstanceID(),
-		Helper: p.helper, NoCgroup: p.noCgroup, Account: p.limits.Account, Service: p.limits.Service})
+		Helper: p.helper, NoCgroup: p.noCgroup, Account: p.limits.Account, Service: p.limits.Service, Keeper: p.keeper})
 	if err != nil {
 		return nil, nil, err
 	}
