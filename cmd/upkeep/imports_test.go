@@ -22,7 +22,7 @@ var rooms = map[string][]string{
 	"internal/panel": {},
 
 	// Leaves: small, and about one thing.
-	"internal/cgroup":    {},
+	"internal/cgroup":    {"internal/panel"},
 	"internal/drain":     {},
 	"internal/password":  {},
 	"internal/privilege": {},

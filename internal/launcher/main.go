@@ -151,25 +151,6 @@ func (s *Spec) checkDaemon() *Failure {
 	return nil
 }
 
-func (s *Spec) setLimits() *Failure {
-	unix.Umask(s.Umask)
-	core := unix.Rlimit{}
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &core); err != nil {
-		return fail(panel.StepLimits, err, "core")
-	}
-	if s.OpenFile == 0 {
-		return nil
-	}
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
-		return fail(panel.StepLimits, err, "open files")
-	}
-	files.Cur = min(s.OpenFile, files.Max)
-	// syscall, not unix: it also stops the runtime from putting back the value it found at its own start.
-	err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: files.Cur, Max: files.Max})
-	return fail(panel.StepLimits, err, "open files")
-}
-
 func (s *Spec) closeDescriptors() *Failure {
 	err := unix.CloseRange(socketFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	return fail(panel.StepLimits, err, "descriptors")

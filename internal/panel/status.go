@@ -76,6 +76,9 @@ type Exit struct {
 	Asked  bool          // a person asked for it
 	Clean  bool          // status 0 of a long run
 	Host   bool          // the host's fault, not the customer's: not counted as a failure
+	// OutOfMemory is set when the kernel ended the program because memory ran out: its own, its account's, or that
+	// of the machine.
+	OutOfMemory bool
 	// LeftForeground is set when the main process ended and others of its run stayed; they were stopped.
 	LeftForeground bool
 }

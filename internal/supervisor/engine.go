@@ -68,6 +68,7 @@ type Engine struct {
 	host    host
 	log     *slog.Logger
 	jitter  func(time.Duration) time.Duration
+	limits  panel.HostLimits
 
 	requests chan request
 	results  chan result

@@ -38,6 +38,7 @@ func (h *realHost) exited(key runKey) {
 		exit = h.statusOf(r)
 	}
 	exit.At = at
+	explain(exit, r)
 	h.notify(key.service, evExited{key.run, *exit})
 }
 

@@ -51,6 +51,8 @@ type Config struct {
 	FIFOs string
 	// OpenFile is the soft limit of open descriptors of a service; 0 means 1024, what a login shell has.
 	OpenFile uint64
+	// Account and Service are the limits of every account and of every service.
+	Account, Service panel.Limits
 	// NoCgroup keeps the engine from control groups even where they could be used.
 	NoCgroup bool
 }
@@ -72,17 +74,19 @@ func New(c Config) (*Engine, error) {
 	}
 	e := newEngine(c.Policy, late, func(n notify) host { h.notify = n; return h }, c.Log)
 	e.late = late
+	e.limits = h.limits()
 	return e, nil
 }
 
 // realHost does what the engine wants on this machine.
 type realHost struct {
 	Config
-	notify notify
-	bootID string
-	tree   *cgroup.Tree // nil where control groups cannot be used
-	spares *spares
-	poll   *poller
+	notify  notify
+	bootID  string
+	tree    *cgroup.Tree // nil where control groups cannot be used
+	limiter *cgroup.Limiter
+	spares  *spares
+	poll    *poller
 	// looking wakes lookAtStopping: a run without a control group is being stopped.
 	looking chan struct{}
 	// carriers are the processes of services by what they carry; nil until the take-over needs them. Only that uses it.
@@ -101,6 +105,7 @@ type liveRun struct {
 	service  panel.ServiceID
 	run      int
 	identity panel.Identity
+	limits   cgroup.Group
 	pidfd    int  // of the main process; closed at the end of the run
 	child    bool // the main process is upkeep's own child, so its status is had by waiting
 	stopping bool // changes of the group are reported
@@ -132,10 +137,11 @@ func newRealHost(c Config) (*realHost, error) {
 			return nil, err
 		}
 	}
-	if h.tree != nil {
-		h.tree.Sweep()
-	} else {
+	if h.tree == nil {
 		c.Log.Info("no control groups: runs are told apart by session and environment", "reason", err)
+	}
+	if h.limiter, err = newLimiter(c, h.tree); err != nil {
+		return nil, err
 	}
 	if h.poll, err = newPoller(); err != nil {
 		return nil, err
@@ -144,7 +150,7 @@ func newRealHost(c Config) (*realHost, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become subreaper: %w", err)
 	}
-	h.spares = newSpares(c.Helper, h.tree)
+	h.spares = newSpares(c.Helper, h.tree, h.limiter)
 	h.left = c.Keeper.List(keeper.Runs())
 	c.Keeper.OnRefill(h.refillKeeper)
 	return h, nil
@@ -176,6 +182,9 @@ func (h *realHost) close() {
 		if err := h.tree.Close(); err != nil {
 			h.Log.Error("close control groups", "err", err)
 		}
+	}
+	if err := h.limiter.Close(); err != nil {
+		h.Log.Error("close control groups of limits", "err", err)
 	}
 }
 
@@ -244,6 +253,7 @@ func (h *realHost) release(r *liveRun) {
 		h.poll.forget(r.pidfd)
 		unix.Close(r.pidfd)
 	}
+	defer h.limiter.Remove(r.limits)
 	if r.identity.Cgroup == "" {
 		return
 	}

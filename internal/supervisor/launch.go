@@ -101,6 +101,7 @@ func (h *realHost) describe(_ context.Context, l *launch) *panel.Exit {
 		Directory: filepath.Join(l.acct.Home, l.svc.Directory), Argv: argv, Env: env,
 		Banner: fmt.Sprintf("upkeep: run %d started, pid %%d", l.do.run),
 	}
+	h.limit(l)
 	return nil
 }
 
@@ -122,7 +123,7 @@ func sourceOf(svc panel.Service, acct panel.Account, who login) logs.Source {
 func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaunched, *panel.Exit) {
 	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
 	l.ident.Cgroup, l.spec.Cgroups = spare.group, spare.cgroups()
-	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
+	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, limits: spare.limits, pidfd: spare.PidFD, child: true}
 	h.Keeper.Put(r.name(), r.pidfd)
 	if err := h.begin(ctx, l); err != nil {
 		h.Keeper.Drop(r.name())

@@ -59,6 +59,7 @@ func (m *machine) judge(exit panel.Exit, asked bool) panel.Exit {
 	if !m.startedAt.IsZero() {
 		exit.Uptime = max(exit.At.Sub(m.startedAt), 0)
 	}
+	exit.OutOfMemory = exit.OutOfMemory && !exit.Asked // a helper was killed for memory before
 	exit.Clean = !exit.Asked && !m.strayed && exit.Kind == panel.EndExited && exit.Code == 0 &&
 		exit.Uptime >= m.policy.StableAfter
 	return exit

@@ -44,6 +44,7 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
 	}
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
+	r.limits = h.limiter.Of(rec.PID, rec.Cgroup)
 	if alive {
 		h.closeKept(r.name())
 		h.hold(r)
@@ -52,6 +53,7 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 		return evAdopt{pid: rec.PID, startedAt: rec.At}, nil
 	}
 	exit := h.exitUnseen(r, rec)
+	explain(exit, r)
 	left, err := h.members(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)
@@ -156,6 +158,7 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+	h.limiter.Sweep()
 }
 
 // closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services
