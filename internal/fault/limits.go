@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -96,16 +97,11 @@ func (g *Threads) write(dir, file, text string) {
 // none. The function that it returns puts back what was before.
 func Descriptors(t testing.TB, pid, more int) (restore func()) {
 	t.Helper()
-	// The limit is one of numbers, and the kernel gives the lowest that is free.
-	limit := 0
-	for free := 0; ; limit++ {
-		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, limit)); err == nil {
-			continue
-		}
-		if free == more {
-			break
-		}
-		free++
+	limit := numberOf(pid, more)
+	// What it has open only for a moment leaves room again: so the least of many looks counts.
+	for range 50 {
+		time.Sleep(10 * time.Millisecond)
+		limit = min(limit, numberOf(pid, more))
 	}
 	var old unix.Rlimit
 	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
@@ -120,5 +116,19 @@ func Descriptors(t testing.TB, pid, more int) (restore func()) {
 		if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &old, nil); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// numberOf is the number that a process's next descriptor will have, after so many more: the kernel gives the lowest
+// that is free.
+func numberOf(pid, more int) int {
+	for n := 0; ; n++ {
+		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", pid, n)); err == nil {
+			continue
+		}
+		if more == 0 {
+			return n
+		}
+		more--
 	}
 }
