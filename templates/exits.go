@@ -134,6 +134,8 @@ func hostTrouble(errno syscall.Errno) string {
 		return "the machine has no disk space left"
 	case syscall.EMFILE, syscall.ENFILE:
 		return "too many files are open on the machine"
+	case syscall.ETIMEDOUT:
+		return "a file system does not answer"
 	}
 	return ""
 }

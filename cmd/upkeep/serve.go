@@ -81,6 +81,7 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 	defer signal.Stop(interrupts)
 	// Who reads the log may go away; that must be no more than a failed write.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	reserveThreads()
 	prepareProcess(log)
 	unlock, err := takeDirectory(s.Data)
 	if err != nil {

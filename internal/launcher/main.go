@@ -17,6 +17,10 @@ import (
 // socketFD is where the helper finds its end of the socket.
 const socketFD = 3
 
+// lastWord is what a launcher says before it becomes the program. A launcher that dies without it, for want of
+// memory or threads, was never the program.
+const lastWord = 1
+
 // exitDismissed is the exit status of a launcher that nothing was asked of.
 const exitDismissed = 0
 
@@ -113,6 +117,7 @@ func (s *Spec) become() *Failure {
 		return f
 	}
 	s.announce()
+	unix.Write(socketFD, []byte{lastWord}) //nolint:errcheck // the program comes first
 	resetSignals()
 	return fail(panel.StepExecute, syscall.Exec(path, s.Argv, s.Env), path)
 }

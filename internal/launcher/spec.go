@@ -3,8 +3,8 @@
 // the program by execve, with the same PID.
 //
 // Both ends live here. The daemon starts a launcher with [Start] and gives it a [Spec] with [Launcher.Execute];
-// the helper binary calls [Main]. Between them is a socket that closes by itself when the program is executed, so
-// silence means success and anything else is the step that failed.
+// the helper binary calls [Main]. Between them is a socket that closes by itself when the program is executed: a
+// last word and then silence mean success, and anything else is the step that failed.
 //
 // It imports the standard library and x/sys only, because every start of a service pays for the size of the
 // helper.

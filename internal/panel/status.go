@@ -42,7 +42,7 @@ type Status struct {
 
 	Restarting bool      // SIGHUP was sent and its outcome is awaited
 	KillAt     time.Time // when State is Stopping: when everything left is killed; zero once that happened
-	LeftOver   []int     // processes that outlived the kill, by PID
+	LeftOver   []Remnant // what outlived the kill
 
 	// LogTrouble says in one sentence why output does not go to the account's log file at the moment;
 	// empty when it does.

@@ -127,7 +127,10 @@ func newRealHost(c Config) (*realHost, error) {
 	}
 	h := &realHost{Config: c, runs: map[panel.ServiceID]*liveRun{}, mains: map[int]bool{},
 		looking: make(chan struct{}, 1)}
-	var err error
+	err := process.CheckPidfds()
+	if err != nil {
+		return nil, err
+	}
 	if h.bootID, err = process.BootID(); err != nil {
 		return nil, err
 	}
@@ -156,19 +159,21 @@ func newRealHost(c Config) (*realHost, error) {
 	return h, nil
 }
 
-// run waits for exits until ctx ends. Programs live on; only the descriptors are closed.
+// run waits for exits until ctx ends. It returns an error when it cannot go on.
 func (h *realHost) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	group.Go(func() { h.reapOrphans(ctx) })
 	group.Go(func() { h.lookAtStopping(ctx) })
 	stop := context.AfterFunc(ctx, h.poll.wake)
 	defer stop()
 	err := h.poll.wait(ctx, h.exited, h.groupsChanged)
+	cancel()
 	group.Wait()
-	h.close()
 	return err
 }
 
+// close gives back what the host holds. Programs live on; only the descriptors are closed.
 func (h *realHost) close() {
 	h.spares.dismiss()
 	h.poll.close()
@@ -219,6 +224,7 @@ func (h *realHost) identity(id panel.ServiceID) (panel.Identity, bool) {
 }
 
 func (h *realHost) trouble(id panel.ServiceID) string { return h.Output.Trouble(id) }
+func (h *realHost) state(pid int) string              { return process.State(pid) }
 
 // markTime bounds the wait for the last line of a run: it is worth a moment, not a start held up by a home that
 // hangs.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/cgroup"
 	"upkeep/internal/keeper"
 	"upkeep/internal/launcher"
 	"upkeep/internal/panel"
@@ -33,11 +34,15 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 	if !rec.Live {
 		return boot, nil
 	}
+	rec.At = startOf(rec, time.Now(), rec.BootID == h.bootID)
 	boot.startedAt = rec.At
 	unseen := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 	if rec.PID == 0 || rec.BootID != h.bootID {
 		boot.lost = unseen
 		return boot, nil
+	}
+	if !cgroup.Exists(rec.Cgroup) {
+		rec.Cgroup = "" // it cannot be seen from here: what is left of the run is found without
 	}
 	fd, alive, err := process.Alive(rec.Identity)
 	if err != nil {
@@ -67,6 +72,16 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 	return evAdopt{pid: rec.PID, startedAt: rec.At, ended: exit}, nil
 }
 
+// startOf is when a run began. The wall clock may have been set since; but during the same boot the kernel knows how
+// long ago the process was made, which is never after the start and, unless a launcher waited, hardly before it.
+func startOf(rec panel.Recovery, now time.Time, sameBoot bool) time.Time {
+	age, err := process.Age(rec.StartTicks)
+	if made := now.Add(-age); sameBoot && err == nil && rec.PID != 0 && (rec.At.Before(made) || rec.At.After(now)) {
+		return made
+	}
+	return tied(rec.At, now)
+}
+
 // exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
 // kernel still knows by a pidfd that somebody has kept open.
 func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
@@ -83,8 +98,9 @@ func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
 			exit = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 		}
 	}
-	if !seen.At.IsZero() {
-		exit.At = seen.At
+	if !seen.At.IsZero() { // by the wall clock, which may have been set since
+		now := time.Now()
+		exit.At = earlier(tied(seen.At, now), now)
 	}
 	// A launcher whose daemon died before it could tell why it failed: no fault of the program, which never ran.
 	if exit.Kind == panel.EndExited && exit.Code == launcher.ExitFailed && exit.At.Sub(rec.At) < launcherTime {
