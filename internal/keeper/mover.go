@@ -33,6 +33,8 @@ const (
 	refusedTime = time.Second
 	// moveBytes is the most that one system call moves: the size of a FIFO.
 	moveBytes = 1 << 20
+	// turnMoves bounds what is moved from a FIFO before its lock is given back: a daemon may wait for it.
+	turnMoves = 8
 	// spillBytes is the size from which a spill file is begun anew; the one before is kept.
 	spillBytes = 16 << 20
 )
@@ -166,14 +168,16 @@ type mover1 struct {
 	service          int64
 	lock             *drain.Lock
 	fifo, log, spill *held
+	left             int // moves until the turn is over
 }
 
-// run returns how long the FIFO has to wait for the next try; 0 when it is empty.
+// run returns how long the FIFO has to wait for the next try; 0 when it is empty, or has had its turn.
 func (w *mover1) run() time.Duration {
 	if !w.lock.Try(w.service) {
 		return lockedTime
 	}
 	defer w.lock.Give(w.service)
+	w.left = turnMoves
 	if w.log != nil && w.toLog() == unix.EAGAIN {
 		return 0
 	}
@@ -181,6 +185,16 @@ func (w *mover1) run() time.Duration {
 		return 0
 	}
 	return refusedTime
+}
+
+// move moves output to the end of a file; EAGAIN when there is none, or the turn is over.
+func (w *mover1) move(fd int, size int64) error {
+	if w.left == 0 {
+		return unix.EAGAIN
+	}
+	w.left--
+	_, err := drain.Move(w.fifo.fd, fd, size, moveBytes)
+	return err
 }
 
 // toLog moves output to the log file until the FIFO is empty, which is EAGAIN, or the file does not take it. A file
@@ -194,7 +208,7 @@ func (w *mover1) toLog() error {
 		if st.Nlink != 1 {
 			return errLog
 		}
-		if _, err := drain.Move(w.fifo.fd, w.log.fd, st.Size, moveBytes); err != nil {
+		if err := w.move(w.log.fd, st.Size); err != nil {
 			return err
 		}
 	}
@@ -232,7 +246,7 @@ func (w *mover1) fill(fd int) error {
 		if st.Size >= spillBytes {
 			return errFull
 		}
-		if _, err := drain.Move(w.fifo.fd, fd, st.Size, moveBytes); err != nil {
+		if err := w.move(fd, st.Size); err != nil {
 			return err
 		}
 	}
