@@ -47,7 +47,7 @@ var rooms = map[string][]string{
 	"templates": {"internal/panel", "static"},
 	"web":       {"internal/panel", "internal/password", "internal/token", "static", "templates"},
 
-	"cmd/upkeep": {"internal/control", "internal/keeper", "internal/logs", "internal/panel", "internal/password", "internal/privilege",
+	"cmd/upkeep": {"internal/control", "internal/drain", "internal/keeper", "internal/logs", "internal/panel", "internal/password", "internal/privilege",
 		"internal/supervisor", "internal/token", "store", "web"},
 	"cmd/upkeep-helper": {"internal/keeper", "internal/launcher"},
 }

@@ -145,8 +145,7 @@ func (l *Logs) makeFolders() error {
 	}
 	l.lock = lock
 	// Two readers would share the bytes of a FIFO between them.
-	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	if err = drain.Flock(lock); errors.Is(err, unix.EWOULDBLOCK) {
 		return fmt.Errorf("another process reads the output: %w", panel.ErrBusy)
 	}
 	return err
