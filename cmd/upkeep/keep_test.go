@@ -373,7 +373,7 @@ func TestUpgrade(t *testing.T) {
 
 	// A database that a newer upkeep wrote: neither this binary nor the former one opens it. Services run on, and so
 	// does upkeep as soon as it can.
-	newer := in.sql(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+	newer := in.sql(`INSERT INTO schema_migrations (version_id, is_applied) VALUES (9999, 1)`)
 	if newer != nil {
 		t.Fatal(newer)
 	}
@@ -381,7 +381,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("upgrade with a newer database says %q, want that it is tried again", said)
 	}
 	replace("") // as whoever puts things right would do
-	if err := in.sql(`DELETE FROM goose_db_version WHERE version_id = 9999`); err != nil {
+	if err := in.sql(`DELETE FROM schema_migrations WHERE version_id = 9999`); err != nil {
 		t.Fatal(err)
 	}
 	r.another(0)
