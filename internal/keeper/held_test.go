@@ -142,6 +142,7 @@ func TestTimeOfAStrangersEnd(t *testing.T) {
 	eventually(t, "the keeper knows both ends", func() bool {
 		// A daemon that is there sees ends itself: the keeper looks only while there is none.
 		die(c)
+		time.Sleep(2 * coalesce)
 		c = r.join()
 		held = c.List(runPrefix)
 		held.close()
