@@ -14,6 +14,9 @@ type held struct {
 func (k *keeper) put(name string, fd int) {
 	k.letGo(name)
 	k.held[name] = &held{fd: fd}
+	if k.mover.on {
+		k.mover.wake() // it waits for what was held before
+	}
 }
 
 // drop lets go of a name and of what is known about it. The caller holds mu.

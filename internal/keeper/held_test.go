@@ -263,6 +263,32 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// What a daemon puts that has not moved any output yet is looked after at once, also when that daemon is gone before
+// it ever does.
+func TestMoverLooksAtWhatIsPut(t *testing.T) {
+	r := start(t, "idle")
+	eventually(t, "the keeper moves", func() bool { return r.value("moving") == "true" })
+	c := r.join()
+	path := filepath.Join(r.dir, "fifo")
+	must(t, unix.Mkfifo(path, 0o600))
+	w, err := os.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	defer w.Close()
+	log, err := os.Create(path + ".log")
+	must(t, err)
+	defer log.Close()
+	c.Put(Log(1), int(log.Fd()))
+	c.Put(FIFO(1), int(w.Fd()))
+	c.List("").close()
+	die(c)
+	_, err = w.WriteString("line\n")
+	must(t, err)
+	eventually(t, "the line is moved", func() bool {
+		text, err := os.ReadFile(log.Name())
+		return err == nil && string(text) == "line\n"
+	})
+}
+
 func TestNamesThatCannotBeListed(t *testing.T) {
 	r := start(t, "idle")
 	c := r.join()

@@ -73,7 +73,7 @@ func keep(verb string, args []string, t times) int {
 		return 1
 	}
 	defer k.close()
-	debug.SetGCPercent(20) // there is little to collect, and less memory is what a keeper is for
+	debug.SetGCPercent(20)                                                 // there is little to collect, and less memory is what a keeper is for
 	signals, children := make(chan os.Signal, 16), make(chan os.Signal, 1) // a thousand ends must not crowd out a SIGTERM
 	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
 	signal.Notify(children, unix.SIGCHLD)

@@ -280,9 +280,11 @@ func TestKeeperAndAFullHome(t *testing.T) {
 	mountTemporary(t, src.Home, "size=128k,mode=755")
 	give(t, src.Home)
 	k := startKept(t, src)
-	k.kill()
 	text := numbered(0, 30_000, false) // 390 KB
-	write(t, k.w[0], text)
+	write(t, k.w[0], text[:13])
+	eventually(t, "the first line is moved", func() bool { return size(src.path()) == 13 })
+	k.kill()
+	write(t, k.w[0], text[13:])
 	eventually(t, "everything is moved", func() bool { return size(src.path())+size(k.spill(1)) == int64(len(text)) })
 	if home := size(src.path()); home == 0 || home > 128<<10 {
 		t.Errorf("the home has taken %d bytes, want as many as fit", home)
