@@ -88,11 +88,10 @@ func newReceiver(socket int) *receiver {
 func (r *receiver) next() (message, error) {
 	for {
 		n, rn, flags, _, err := unix.Recvmsg(r.socket, r.body, r.rights, unix.MSG_CMSG_CLOEXEC)
-		if err == unix.EINTR {
+		// ECONNRESET comes once, when the other side has closed without reading everything. What it sent before that
+		// stands behind it.
+		if err == unix.EINTR || err == unix.ECONNRESET {
 			continue
-		}
-		if err == unix.ECONNRESET {
-			return message{}, io.EOF
 		}
 		if err != nil {
 			return message{}, os.NewSyscallError("recvmsg", err)
