@@ -47,8 +47,9 @@ var rooms = map[string][]string{
 	"templates": {"internal/panel", "static"},
 	"web":       {"internal/panel", "internal/password", "internal/token", "static", "templates"},
 
-	"cmd/upkeep": {"internal/cgroup", "internal/control", "internal/keeper", "internal/logs", "internal/panel", "internal/password",
-		"internal/privilege", "internal/process", "internal/supervisor", "internal/token", "store", "web"},
+	"cmd/upkeep": {"internal/cgroup", "internal/control", "internal/drain", "internal/keeper", "internal/logs",
+		"internal/panel", "internal/password", "internal/privilege", "internal/process", "internal/supervisor",
+		"internal/token", "store", "web"},
 	"cmd/upkeep-helper": {"internal/keeper", "internal/launcher"},
 }
 

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/control"
+	"upkeep/internal/drain"
 	"upkeep/internal/keeper"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
@@ -168,7 +169,7 @@ func takeDirectory(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data directory cannot be written: %w; choose another one with --data", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := drain.Flock(f); err != nil {
 		holder := make([]byte, 32)
 		n, _ := f.Read(holder) // only to name the PID; without it the sentence still says enough
 		f.Close()

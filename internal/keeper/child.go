@@ -23,12 +23,24 @@ type child struct {
 	upgrade *upgrade // another binary is on its way
 }
 
-// delays are the waits before a daemon that does not stay is started again; the last one repeats.
-var delays = []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second,
-	30 * time.Second}
+// times are those of a daemon's life, which tests shorten.
+type times struct {
+	delays []time.Duration // before a daemon that does not stay is started again; the last one repeats
+	good   time.Duration   // of work, after which an end counts as a new trouble and not as the same again
+	stop   time.Duration   // for a daemon to end, before an upgrade ends it by force
+	ready  time.Duration   // for a new daemon to take over
+	leave  time.Duration   // for a daemon to end when the keeper was asked to
+}
 
-// good is how long a daemon must have worked so that its end counts as a new trouble and not as the same again.
-const good = time.Minute
+// defaultTimes: the requests of a daemon that ends take at most five seconds, its workers a little more. Taking over
+// a thousand services takes a second, a migration of a large database more.
+func defaultTimes() times {
+	return times{
+		delays: []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second,
+			30 * time.Second},
+		good: time.Minute, stop: 30 * time.Second, ready: 2 * time.Minute, leave: 20 * time.Second,
+	}
+}
 
 // Kept is the variable in the environment of a daemon that was started by a keeper.
 const Kept = "UPKEEP_KEPT"
@@ -44,10 +56,11 @@ func (k *keeper) startDaemon() {
 	})
 	if err != nil {
 		k.note("start %s: %v", c.binary, err)
-		k.daemonFailed(startFailed)
+		k.daemonFailed(err.Error())
 		return
 	}
 	c.pid = pid
+	k.unprotect(pid)
 	k.note("daemon %d is %s", pid, c.binary)
 }
 
@@ -80,6 +93,9 @@ func (k *keeper) ended(pid int, status syscall.WaitStatus) {
 	for name := range k.held {
 		if p, ok := pidOf(name); ok && p == pid {
 			e := k.exits[name]
+			if e.Known {
+				continue // the PID is another's by now
+			}
 			e.Status, e.Known = status, true
 			if e.At.IsZero() {
 				e.At = time.Now()
@@ -95,10 +111,10 @@ func (k *keeper) daemonEnded(status syscall.WaitStatus) {
 	k.note("the daemon ended: %s", word(status))
 	switch {
 	case c.upgrade != nil && !c.leaving:
-		k.upgradeStep(status)
-	case c.leaving || !c.known:
+		k.upgradeStep(word(status))
+	case c.leaving || !c.known || asked(status):
 		k.end(codeOf(status))
-	case !c.ready.IsZero() && (status.Signal() == unix.SIGKILL || time.Since(c.ready) >= good):
+	case !c.ready.IsZero() && (status.Signal() == unix.SIGKILL || time.Since(c.ready) >= k.times.good):
 		c.failed = 0
 		k.startAfterFailure()
 	default:
@@ -106,14 +122,20 @@ func (k *keeper) daemonEnded(status syscall.WaitStatus) {
 	}
 }
 
+// asked reports whether a daemon died of a signal that asks for its end, before it had begun to listen to them.
+func asked(status syscall.WaitStatus) bool {
+	sig := status.Signal()
+	return sig == unix.SIGTERM || sig == unix.SIGINT || sig == unix.SIGHUP
+}
+
 // daemonFailed is daemonEnded for a daemon that could not even be started. The caller holds mu.
-func (k *keeper) daemonFailed(code int) {
+func (k *keeper) daemonFailed(why string) {
 	c := &k.child
 	switch {
 	case c.upgrade != nil && !c.leaving:
-		k.upgradeStep(0)
+		k.upgradeStep(why)
 	case c.leaving || !c.known:
-		k.end(code)
+		k.end(startFailed)
 	default:
 		k.startAfterFailure()
 	}
@@ -122,7 +144,7 @@ func (k *keeper) daemonFailed(code int) {
 // startAfterFailure starts the daemon again, after the delay that its failures have earned. The caller holds mu.
 func (k *keeper) startAfterFailure() {
 	c := &k.child
-	delay := delays[min(c.failed, len(delays)-1)]
+	delay := k.times.delays[min(c.failed, len(k.times.delays)-1)]
 	c.failed++
 	if delay > 0 {
 		k.note("the daemon is started again in %s", delay)
@@ -171,15 +193,6 @@ type upgrade struct {
 	back    string      // why the former binary is started again; empty as long as it is not
 }
 
-const (
-	// stopTime is how long a daemon may take to end before an upgrade ends it by force: its requests take at most
-	// five seconds, its workers a little more.
-	stopTime = 30 * time.Second
-	// readyTime is how long a new daemon may take to take over: a thousand services take a second, a migration of
-	// a large database more.
-	readyTime = 2 * time.Minute
-)
-
 // startUpgrade begins to put another binary in the daemon's place. The caller holds mu.
 func (k *keeper) startUpgrade(binary string, asked *peer) {
 	c := &k.child
@@ -202,10 +215,10 @@ func (k *keeper) startUpgrade(binary string, asked *peer) {
 		c.retry.Stop()
 	}
 	if k.daemonPID() == 0 {
-		k.upgradeStep(0)
+		k.upgradeStep("it ended")
 		return
 	}
-	k.limit(stopTime, "the daemon did not end")
+	k.limit(k.times.stop, "the daemon did not end")
 	if k.daemon == nil || k.daemon.send(message{verb: verbReplace}) != nil {
 		k.killDaemon(unix.SIGTERM)
 	}
@@ -236,14 +249,14 @@ func (k *keeper) killDaemon(sig syscall.Signal) {
 }
 
 // upgradeStep follows the end of a daemon during an upgrade. The caller holds mu.
-func (k *keeper) upgradeStep(status syscall.WaitStatus) {
+func (k *keeper) upgradeStep(why string) {
 	c := &k.child
 	u := c.upgrade
 	switch {
 	case !u.stopped:
 		u.stopped = true
 	case u.back == "":
-		u.back = c.binary + " did not become ready (" + word(status) + "); " + u.former + " goes on"
+		u.back = c.binary + " did not become ready (" + why + "); " + u.former + " goes on"
 		k.note("%s", u.back)
 		c.binary = u.former
 	default: // the former one does not start any more, either
@@ -251,7 +264,7 @@ func (k *keeper) upgradeStep(status syscall.WaitStatus) {
 		k.startAfterFailure()
 		return
 	}
-	k.limit(readyTime, "the new daemon did not become ready")
+	k.limit(k.times.ready, "the new daemon did not become ready")
 	k.startDaemon()
 }
 

@@ -120,7 +120,7 @@ func (k *keeper) daemonGone() {
 	switch {
 	case k.child.pid != 0: // its end will be seen by waiting
 	case k.child.upgrade != nil && !k.child.leaving:
-		k.upgradeStep(0)
+		k.upgradeStep("it ended")
 	case k.child.leaving:
 		k.end(0)
 	case k.child.retry == nil:
@@ -147,7 +147,7 @@ func (k *keeper) answer(p *peer, m message) {
 	case verbList:
 		k.list(p, m.arg)
 	case verbPut:
-		if len(m.fds) == 1 {
+		if len(m.fds) == 1 && soundName(m.arg) {
 			k.put(m.arg, m.fds[0])
 			return
 		}
@@ -155,7 +155,7 @@ func (k *keeper) answer(p *peer, m message) {
 		k.drop(m.arg)
 	case verbClear:
 		for _, name := range slices.Collect(maps.Keys(k.held)) {
-			k.drop(name)
+			k.letGo(name)
 		}
 	case verbReady:
 		k.daemonReady()
@@ -198,11 +198,13 @@ func (k *keeper) join(p *peer) {
 		return
 	}
 	k.daemon = p
+	maps.DeleteFunc(k.exits, func(name string, _ Exit) bool { return k.held[name] == nil }) // nobody will ask for them
 	p.send(message{verb: verbWelcome, arg: version})
 }
 
 // list sends what is held under a prefix, and the exits of it. The caller holds mu.
-func (k *keeper) list(p *peer, prefix string) {
+func (k *keeper) list(p *peer, question string) {
+	id, prefix, _ := strings.Cut(question, " ")
 	var names []string
 	for name := range k.held {
 		if strings.HasPrefix(name, prefix) {
@@ -211,7 +213,7 @@ func (k *keeper) list(p *peer, prefix string) {
 	}
 	slices.Sort(names)
 	for batch := range slices.Chunk(names, maxFDs) {
-		m := message{verb: verbHeld, arg: strings.Join(batch, " ")}
+		m := message{verb: verbHeld, arg: id + " " + strings.Join(batch, " ")}
 		for _, name := range batch {
 			m.fds = append(m.fds, k.held[name].fd)
 		}
@@ -221,11 +223,11 @@ func (k *keeper) list(p *peer, prefix string) {
 		}
 	}
 	for _, name := range names {
-		if e, ok := k.exits[name]; ok && p.send(message{verb: verbExit, arg: e.encode(name)}) != nil {
+		if e, ok := k.exits[name]; ok && p.send(message{verb: verbExit, arg: id + " " + e.encode(name)}) != nil {
 			return
 		}
 	}
-	p.send(message{verb: verbEnd})
+	p.send(message{verb: verbEnd, arg: id})
 }
 
 // status is what "upkeep doctor" shows: key=value words.

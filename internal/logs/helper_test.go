@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/fault"
+	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
 	"upkeep/internal/privilege"
 )
@@ -23,6 +24,13 @@ import (
 const roleVariable = "UPKEEP_LOGS_TEST_ROLE"
 
 func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && (os.Args[1] == keeper.VerbKeep || os.Args[1] == keeper.VerbAdopt):
+		os.Exit(keeper.Keep(os.Args[1], os.Args[2:]))
+	case keeper.Below():
+		playKept()
+		return
+	}
 	if role := os.Getenv(roleVariable); role != "" {
 		roles[role]()
 		return
@@ -49,7 +57,11 @@ const testUser = 65534
 
 func newSource(t testing.TB, id panel.ServiceID) Source {
 	t.Helper()
-	src := Source{Service: id, Account: panel.AccountID(id), Name: "web", Home: newHome(t)}
+	return sourceIn(id, newHome(t))
+}
+
+func sourceIn(id panel.ServiceID, home string) Source {
+	src := Source{Service: id, Account: panel.AccountID(id), Name: "web", Home: home}
 	if os.Geteuid() == 0 {
 		src.OwnUser = true
 		src.Cred = privilege.Credentials{UID: testUser, GID: testUser}

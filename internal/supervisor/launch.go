@@ -125,13 +125,12 @@ func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaun
 	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
 	l.ident.Cgroup, l.spec.Cgroups = spare.group, spare.cgroups()
 	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, limits: spare.limits, pidfd: spare.PidFD, child: true}
-	h.Keeper.Put(r.name(), r.pidfd)
 	if err := h.begin(ctx, l); err != nil {
-		h.Keeper.Drop(r.name())
 		h.spares.discard(spare)
 		return evLaunched{}, hostExit(panel.StepRecord, err)
 	}
-	h.hold(r)
+	h.hold(r) // first, so that a keeper that is being filled anew gets it in any case
+	h.Keeper.Put(r.name(), r.pidfd)
 	h.spares.disown(spare.PID)
 	err := spare.Execute(&l.spec, l.output)
 	at := time.Now()
