@@ -155,8 +155,8 @@ func setScene(dir string) error {
 		// Small, so that it can be filled.
 		{"data", data, "tmpfs", 0, "size=64m,mode=0711"},
 		{"books", books, "tmpfs", 0, "size=256m,mode=1777"},
-		{filepath.Join(dir, "passwd"), "/etc/passwd", "", unix.MS_BIND, ""},
-		{filepath.Join(dir, "group"), "/etc/group", "", unix.MS_BIND, ""},
+		// The folder as a whole: a mount on a file goes away when the file is replaced, as by useradd on the machine.
+		{filepath.Join(dir, "etc"), "/etc", "", unix.MS_BIND, ""},
 	} {
 		if err := unix.Mount(m.source, m.target, m.kind, m.flags, m.options); err != nil {
 			return fmt.Errorf("mount %s: %w", m.target, err)
@@ -173,7 +173,7 @@ const firstUID = 61_000
 
 func uidOf(account int) int { return firstUID + account }
 
-// writeUsers writes the files that name the users, and their homes.
+// writeUsers makes a folder to stand for /etc, which holds nothing but users, and their homes.
 func writeUsers(dir string) error {
 	passwd, group := "root:x:0:0:root:/root:/bin/sh\n", "root:x:0:\n"
 	for i, name := range accounts {
@@ -185,8 +185,9 @@ func writeUsers(dir string) error {
 			return err
 		}
 	}
-	return errors.Join(os.WriteFile(filepath.Join(dir, "passwd"), []byte(passwd), 0o644),
-		os.WriteFile(filepath.Join(dir, "group"), []byte(group), 0o644))
+	etc := filepath.Join(dir, "etc")
+	return errors.Join(os.Mkdir(etc, 0o755), os.WriteFile(filepath.Join(etc, "passwd"), []byte(passwd), 0o644),
+		os.WriteFile(filepath.Join(etc, "group"), []byte(group), 0o644))
 }
 
 func raiseLoopback() error {

@@ -69,7 +69,7 @@ func (c *chaos) carryOut(ctx context.Context) (err error) {
 	if err := c.audit(ctx); err != nil {
 		c.report.violation("audit", "cannot go on: %v", c.explained(err))
 	}
-	if c.keep || c.report.bad() && c.verbose {
+	if c.keep {
 		c.keepData()
 	}
 	return nil
@@ -81,10 +81,19 @@ func (c *chaos) explained(err error) error {
 	return fmt.Errorf("%w; upkeep said last:\n%s", err, said[max(0, len(said)-2000):])
 }
 
-// keepData copies what lies on a mount of the cell.
+// keepData copies what lies on a mount of the cell: the database, and upkeep's own files of output.
 func (c *chaos) keepData() {
-	if err := os.CopyFS(filepath.Join(c.dir, "kept"), os.DirFS(c.data)); err != nil {
-		c.report.note("keep the data: %v", err)
+	for _, pattern := range []string{"upkeep.db*", "logs/*"} {
+		paths, _ := filepath.Glob(filepath.Join(c.data, pattern)) // the pattern is well formed
+		for _, path := range paths {
+			text, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(c.dir, filepath.Base(path)), text, 0o600)
+			}
+			if err != nil {
+				c.report.note("keep the data: %v", err)
+			}
+		}
 	}
 }
 
@@ -151,28 +160,21 @@ const sampleEvery = 250 * time.Millisecond
 func (c *chaos) sample(ctx context.Context) {
 	for pause(ctx, sampleEvery) == nil {
 		c.holdFallbacks()
-		if twins := findTwins(processes()); len(twins) > 0 {
-			c.confirmTwins(twins)
-		}
-	}
-}
-
-// confirmTwins looks a second time: a process that is being forked looks like its parent until it executes.
-func (c *chaos) confirmTwins(before map[string][]process) {
-	time.Sleep(20 * time.Millisecond)
-	now := findTwins(processes())
-	for name, twins := range now {
-		if sameProcesses(twins, before[name]) {
+		for name, twins := range findTwins(processes()) {
 			c.report.violation("twins", "two main processes of %s: %v", name, twins)
 		}
 	}
 }
 
-// findTwins finds services with more than one main process.
+// findTwins finds services with more than one main process. A child that has not executed yet looks like its parent.
 func findTwins(all []process) map[string][]process {
+	runs := map[int]string{}
+	for _, p := range all {
+		runs[p.pid] = p.run
+	}
 	mains := map[string][]process{}
 	for _, p := range all {
-		if p.main() {
+		if p.main() && p.run != runs[p.parent] {
 			mains[p.service] = append(mains[p.service], p)
 		}
 	}
@@ -182,16 +184,4 @@ func findTwins(all []process) map[string][]process {
 		}
 	}
 	return mains
-}
-
-func sameProcesses(a, b []process) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i].pid != b[i].pid || a[i].start != b[i].start {
-			return false
-		}
-	}
-	return true
 }

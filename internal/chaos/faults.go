@@ -82,7 +82,7 @@ func schedule(seed uint64, chosen []fault, length time.Duration) []step {
 	}
 	var steps []step
 	for at := time.Duration(0); total > 0; {
-		after := time.Duration(100+chance.IntN(900)) * time.Millisecond
+		after := time.Duration(200+chance.IntN(1800)) * time.Millisecond
 		if at += after; at > length {
 			break
 		}

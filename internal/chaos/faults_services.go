@@ -17,7 +17,7 @@ func pick(chance *rand.Rand, n int, fits func(process) bool) []process {
 
 // killMains ends main processes by a signal, as an operator or a fault of theirs would.
 func killMains(_ context.Context, c *chaos, chance *rand.Rand) error {
-	signals := []unix.Signal{unix.SIGKILL, unix.SIGKILL, unix.SIGTERM, unix.SIGSEGV, unix.SIGHUP}
+	signals := []unix.Signal{unix.SIGKILL, unix.SIGKILL, unix.SIGTERM, unix.SIGINT, unix.SIGHUP}
 	sig := signals[chance.IntN(len(signals))]
 	for _, p := range pick(chance, 1+chance.IntN(4), process.main) {
 		c.report.fault("kill-mains", "%v by %v", p, sig)

@@ -156,7 +156,7 @@ func (b *book) saysOfExit() string {
 }
 
 // foundAfter is how long after coming back upkeep may take to find that a run has ended.
-const foundAfter = 15 * time.Second
+const foundAfter = 2 * time.Second
 
 // judgeUnknown: only what ended when nobody watched may be unknown.
 func (c *chaos) judgeUnknown(run panel.Run, id string) string {

@@ -80,9 +80,12 @@ func (p *person) count(what string, err error) {
 	p.did[what]++
 }
 
-// press posts to an action of a service and returns the page that it leads to. An action without an answer leaves
-// the service unsure.
+// press posts to an action of a service, from its page, and returns the page that it leads to. An action without an
+// answer leaves the service unsure.
 func (p *person) press(ctx context.Context, s *service, path string, fields url.Values) (*page, error) {
+	if _, err := p.visit(ctx, s.path()); err != nil {
+		return nil, err
+	}
 	answer, err := p.client.post(ctx, path, fields)
 	return p.answered(ctx, s, path, answer, err)
 }
