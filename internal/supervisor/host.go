@@ -51,10 +51,13 @@ func New(c Config) (*Engine, error) {
 	if err := unix.Access(c.Helper, unix.X_OK); err != nil {
 		return nil, fmt.Errorf("helper %s: %w; build it with \"make build\" or set its path", c.Helper, err)
 	}
+	owed := newLedger(c.Journal, c.Log)
+	c.Journal = owed
 	h, err := newRealHost(c)
 	if err != nil {
 		return nil, err
 	}
+	h.ledger = owed
 	return newEngine(c.Policy, c.Journal, func(n notify) host { h.notify = n; return h }, c.Log), nil
 }
 
@@ -62,6 +65,7 @@ func New(c Config) (*Engine, error) {
 type realHost struct {
 	Config
 	notify notify
+	ledger *ledger // the Journal
 	bootID string
 	tree   *cgroup.Tree // nil where control groups cannot be used
 	spares *spares
@@ -126,6 +130,7 @@ func (h *realHost) run(ctx context.Context) error {
 	var group sync.WaitGroup
 	group.Go(func() { h.reapOrphans(ctx) })
 	group.Go(func() { h.lookAtStopping(ctx) })
+	group.Go(func() { h.ledger.run(ctx) })
 	stop := context.AfterFunc(ctx, h.poll.wake)
 	defer stop()
 	err := h.poll.wait(ctx, h.exited, h.groupsChanged)

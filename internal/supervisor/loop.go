@@ -36,6 +36,8 @@ type result struct {
 	id    panel.ServiceID
 	event event // nil when there is nothing to say
 	done  bool  // the service's worker has finished its batch
+	// unstored is why what is wanted now could not be stored. Whoever asked must not believe that it will last.
+	unstored error
 }
 
 // entry is the loop's side of one service.
@@ -241,6 +243,9 @@ func (l *loop) result(r result) {
 	if !ok {
 		return
 	}
+	if r.unstored != nil {
+		l.disappoint(en, r.unstored)
+	}
 	if r.done {
 		en.busy = false
 		l.hand(en)
@@ -310,6 +315,20 @@ func (l *loop) answerWaiters(en *entry) {
 			continue
 		}
 		kept = append(kept, r)
+	}
+	en.waiters = kept
+}
+
+// disappoint tells whoever waits for a start or a pause that it is being carried out and not stored. A removal is
+// stored by others.
+func (l *loop) disappoint(en *entry, err error) {
+	kept := en.waiters[:0]
+	for _, r := range en.waiters {
+		if _, removing := r.event.(evRemove); removing {
+			kept = append(kept, r)
+			continue
+		}
+		r.reply <- answer{err: fmt.Errorf("store what is wanted of service %d: %w", en.svc.ID, err)}
 	}
 	en.waiters = kept
 }

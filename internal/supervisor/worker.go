@@ -121,7 +121,9 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doWanted:
 		a.event.Account, a.event.Service, a.event.ServiceName = j.acct.ID, id, j.svc.Name
 		_, err := e.journal.SetWanted(ctx, id, a.wanted, a.event.By, a.event.At, a.event)
-		e.note(err, "store what is wanted", id)
+		if e.note(err, "store what is wanted", id); err != nil {
+			e.results <- result{id: id, unstored: err}
+		}
 	case doRecord:
 		e.record(ctx, j, a.event)
 	case doOutcome:
