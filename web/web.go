@@ -7,9 +7,7 @@ package web
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
 	"time"
@@ -87,49 +85,3 @@ func New(cfg Config) (*Server, error) {
 
 // Handler returns the whole panel, for a server that somebody else runs.
 func (s *Server) Handler() http.Handler { return s.handler }
-
-// Times of a connection. Long answers (a log file, an event stream) move their own deadline on.
-const (
-	headerTime  = 10 * time.Second
-	requestTime = time.Minute
-	answerTime  = time.Minute
-	idleTime    = 2 * time.Minute
-	drainTime   = 5 * time.Second
-)
-
-// Run serves on ln until ctx ends. It then stops accepting, ends the streams, and gives the requests under way
-// five seconds.
-func (s *Server) Run(ctx context.Context, ln net.Listener) error {
-	srv := &http.Server{
-		Handler:           s.handler,
-		ReadHeaderTimeout: headerTime,
-		ReadTimeout:       requestTime,
-		WriteTimeout:      answerTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what clients do wrong
-	}
-	// Shutdown closes the listener first and waits for the streams, so they must end right after.
-	srv.RegisterOnShutdown(s.endStreams)
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve(ln) }()
-	select {
-	case err := <-served:
-		s.endStreams()
-		return fmt.Errorf("serve panel: %w", err)
-	case <-ctx.Done():
-	}
-	return s.drain(srv, served)
-}
-
-func (s *Server) drain(srv *http.Server, served <-chan error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
-	defer cancel()
-	err := srv.Shutdown(ctx)
-	if err != nil {
-		s.log.Warn("requests were cut off at shutdown", "err", err)
-		err = srv.Close()
-	}
-	<-served // always http.ErrServerClosed by now
-	return err
-}

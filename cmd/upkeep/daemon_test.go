@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"upkeep/internal/htmltest"
+	"upkeep/internal/rig"
 )
 
 // daemon is a running "upkeep serve".
@@ -127,10 +128,12 @@ func (d *daemon) terminate() {
 	d.end("upkeep stops; services run on and are taken over by the next start.")
 }
 
-// crash ends upkeep without a chance to do anything about it.
+// crash ends upkeep, daemon and keeper, without a chance to do anything about it.
 func (d *daemon) crash() {
 	d.t.Helper()
-	d.send(syscall.SIGKILL)
+	if err := rig.Crash(d.in.data); err != nil {
+		d.t.Fatal(err)
+	}
 	<-d.ended
 }
 
@@ -154,7 +157,9 @@ const ctrlC = "\x03"
 
 // kill is for the end of a test, whether upkeep has ended or not.
 func (d *daemon) kill() {
-	_ = d.cmd.Process.Kill() // ended already is as good
+	if err := rig.Crash(d.in.data); err != nil { // ended already is as good
+		d.t.Error(err)
+	}
 	for range d.lines {
 	}
 	<-d.ended

@@ -23,6 +23,7 @@ var rooms = map[string][]string{
 
 	// Leaves: small, and about one thing.
 	"internal/cgroup":    {},
+	"internal/drain":     {},
 	"internal/password":  {},
 	"internal/privilege": {},
 	"internal/token":     {},
@@ -30,28 +31,29 @@ var rooms = map[string][]string{
 
 	"internal/command":     {"internal/panel"},
 	"internal/environment": {"internal/panel"},
+	"internal/keeper":      {"internal/drain", "internal/panel", "internal/privilege"},
 	"internal/launcher":    {"internal/panel"},
 	"store":                {"internal/panel"},
 	"internal/diagnose":    {"internal/command", "internal/environment", "internal/panel"},
-	"internal/logs":        {"internal/panel", "internal/privilege"},
+	"internal/logs":        {"internal/drain", "internal/keeper", "internal/panel", "internal/privilege"},
 	"internal/lookup":      {"internal/diagnose"},
 	"internal/process":     {"internal/cgroup", "internal/panel"},
 
-	"internal/supervisor": {"internal/cgroup", "internal/command", "internal/environment", "internal/launcher",
-		"internal/logs", "internal/panel", "internal/privilege", "internal/process"},
+	"internal/supervisor": {"internal/cgroup", "internal/command", "internal/environment", "internal/keeper",
+		"internal/launcher", "internal/logs", "internal/panel", "internal/privilege", "internal/process"},
 	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/logs",
 		"internal/lookup", "internal/panel", "internal/privilege", "internal/process"},
 
 	"templates": {"internal/panel", "static"},
 	"web":       {"internal/panel", "internal/password", "internal/token", "static", "templates"},
 
-	"cmd/upkeep": {"internal/control", "internal/logs", "internal/panel", "internal/password", "internal/privilege",
+	"cmd/upkeep": {"internal/control", "internal/keeper", "internal/logs", "internal/panel", "internal/password", "internal/privilege",
 		"internal/supervisor", "internal/token", "store", "web"},
-	"cmd/upkeep-helper": {"internal/launcher"},
+	"cmd/upkeep-helper": {"internal/keeper", "internal/launcher"},
 }
 
 // tools are for tests and measurements. They may import everything, and only tests and other tools import them.
-var tools = []string{"internal/bench", "internal/chaos", "internal/htmltest", "internal/journey"}
+var tools = []string{"internal/bench", "internal/chaos", "internal/htmltest", "internal/journey", "internal/rig"}
 
 // libraries says which packages may import what is not ours. A path stands for everything below it. A new library
 // needs a line here. The standard library is for everybody, except for what stands here too.
@@ -75,7 +77,7 @@ var libraries = map[string][]string{
 	"golang.org/x/sync/errgroup":       {"cmd/upkeep"},
 	"github.com/alexedwards/argon2id":  {"internal/password"},
 	"mvdan.cc/sh":                      {"internal/command", "internal/process"},
-	"golang.org/x/sys/unix": {"cmd/upkeep", "internal/cgroup", "internal/launcher", "internal/logs",
+	"golang.org/x/sys/unix": {"cmd/upkeep", "internal/cgroup", "internal/drain", "internal/keeper", "internal/launcher", "internal/logs",
 		"internal/lookup", "internal/privilege", "internal/process", "internal/supervisor", "store", "templates"},
 
 	"testing": {}, // its flags would become those of the program

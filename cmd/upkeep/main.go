@@ -56,7 +56,7 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{err, exitUsage} })
 	addSettings(root.PersistentFlags())
-	root.AddCommand(newServe(), newAccount(), newUser())
+	root.AddCommand(newServe(), newUpgrade(), newStopAll(), newAccount(), newUser())
 	group(root)
 	return root
 }

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"upkeep/internal/rig"
 )
 
 // bin is a folder with upkeep and upkeep-helper as "make build" makes them. Any Unix user can run them.
@@ -60,12 +61,7 @@ func install() error {
 	if err := linkOrCopy(self, watched); err != nil {
 		return err
 	}
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", bin, ".", "../upkeep-helper")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build: %w: %s", err, out)
-	}
-	return nil
+	return rig.Build(bin)
 }
 
 // linkOrCopy copies only across file systems: with the race detector the binary has 100 MB.

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/control"
+	"upkeep/internal/keeper"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
 	"upkeep/internal/privilege"
@@ -34,7 +35,10 @@ func newServe() *cobra.Command {
 		Long: `Run the panel and the supervisor in the foreground.
 
 Services are never hurt by upkeep's own comings and goings: after SIGTERM, or a crash, they run on, and the next
-"upkeep serve" takes them over. Ctrl-C in a terminal stops them too, and says so.`,
+"upkeep serve" takes them over. Ctrl-C in a terminal stops them too, and says so.
+
+The process that is started becomes a small keeper, which starts the daemon as its child, and again when that one
+ends without having been asked to.`,
 		Args: args(cobra.NoArgs),
 	}
 	demo := cmd.Flags().Bool("demo", false, "on the first start, make an account with example services")
@@ -49,6 +53,9 @@ Services are never hurt by upkeep's own comings and goings: after SIGTERM, or a 
 		if s.Listen == "" { // it would mean any port, open to everybody
 			return &exitError{errors.New("settings: listen must not be empty"), exitInvalid}
 		}
+		if !keeper.Below() {
+			return becomeKeeper(s)
+		}
 		return serve(cmd.Context(), s, *demo)
 	}
 	return cmd
@@ -58,6 +65,7 @@ Services are never hurt by upkeep's own comings and goings: after SIGTERM, or a 
 type server struct {
 	settings *settings
 	log      *slog.Logger
+	keeper   *keeper.Client
 	listener net.Listener
 	store    *store.Store
 	logs     *logs.Logs
@@ -69,8 +77,10 @@ type server struct {
 func serve(ctx context.Context, s *settings, demo bool) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	interrupts := make(chan os.Signal, 2)
-	signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(interrupts, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(interrupts)
+	// Who reads the log may go away; that must be no more than a failed write.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	prepareProcess(log)
 	unlock, err := takeDirectory(s.Data)
 	if err != nil {
@@ -78,11 +88,26 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 	}
 	defer unlock()
 	srv := &server{settings: s, log: log}
+	if srv.keeper, err = keeper.Join(s.Data, s.Helper, log); err != nil {
+		return err
+	}
 	if err := srv.assemble(ctx); err != nil {
 		return err
 	}
 	defer srv.close()
 	return srv.run(ctx, interrupts, demo)
+}
+
+// becomeKeeper turns this process into the keeper, which starts "upkeep serve" once more as its child. It returns only
+// when that fails.
+func becomeKeeper(s *settings) error {
+	if err := makeDirectory(s.Data); err != nil {
+		return err
+	}
+	if err := unix.Access(s.Helper, unix.X_OK); err != nil {
+		return fmt.Errorf("helper %s: %w; build it with \"make build\" or set its path", s.Helper, err)
+	}
+	return keeper.Become(s.Data, s.Helper)
 }
 
 // prepareProcess keeps what upkeep inherited from its programs, and gives it room for descriptors.
@@ -106,11 +131,19 @@ func prepareProcess(log *slog.Logger) {
 	}
 }
 
+// makeDirectory makes the data directory. 0711: homes may lie below it, and account users must be able to pass;
+// every file in it is upkeep's alone.
+func makeDirectory(dir string) error {
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return fmt.Errorf("the data directory cannot be made: %w; choose another one with --data", err)
+	}
+	return nil
+}
+
 // takeDirectory makes the data directory and locks it against a second upkeep.
 func takeDirectory(dir string) (unlock func(), err error) {
-	// 0711: homes may lie below it, and account users must be able to pass; every file in it is upkeep's alone.
-	if err := os.MkdirAll(dir, 0o711); err != nil {
-		return nil, fmt.Errorf("the data directory cannot be made: %w; choose another one with --data", err)
+	if err := makeDirectory(dir); err != nil {
+		return nil, err
 	}
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
@@ -140,17 +173,17 @@ func writePID(f *os.File) error {
 // assemble opens everything. What was opened before a failure is closed by the end of the process.
 func (srv *server) assemble(ctx context.Context) (err error) {
 	s := srv.settings
-	if srv.listener, err = listen(s.Listen); err != nil {
+	if srv.listener, err = srv.listen(); err != nil {
 		return err
 	}
 	if srv.store, err = store.Open(ctx, s.database()); err != nil {
 		return err
 	}
-	if srv.logs, err = logs.New(logs.Options{State: s.Data, Logger: srv.log}); err != nil {
+	if srv.logs, err = logs.New(logs.Options{State: s.Data, Logger: srv.log, Keeper: srv.keeper}); err != nil {
 		return err
 	}
 	srv.engine, err = supervisor.New(supervisor.Config{
-		Policy: s.policy(), Journal: srv.store, Output: srv.logs, Log: srv.log,
+		Policy: s.policy(), Journal: srv.store, Output: srv.logs, Keeper: srv.keeper, Log: srv.log,
 		Instance: srv.store.InstanceID(), Helper: s.Helper,
 	})
 	if err != nil {
@@ -167,6 +200,38 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 		TrustedProxies: proxies, Version: version, Logger: srv.log, Clock: time.Now,
 	})
 	return err
+}
+
+// listen takes the listening socket from the keeper, where connections have waited, or makes it.
+func (srv *server) listen() (net.Listener, error) {
+	name := keeper.Listener(srv.settings.Listen)
+	held := srv.keeper.List(keeper.Listeners())
+	var l net.Listener
+	for other, fd := range held.FDs {
+		f := os.NewFile(uintptr(fd), other)
+		if other == name && l == nil {
+			l, _ = net.FileListener(f) // has a copy of its own; when it is no socket, a new one is made
+		} else {
+			srv.keeper.Drop(other) // of an address that was changed
+		}
+		f.Close()
+	}
+	if l == nil {
+		var err error
+		if l, err = listen(srv.settings.Listen); err != nil {
+			return nil, err
+		}
+	}
+	socket, err := l.(*net.TCPListener).SyscallConn() // File would make the socket a blocking one
+	if err != nil {
+		return nil, fmt.Errorf("hold the listening socket: %w", err)
+	}
+	hold := func() {
+		_ = socket.Control(func(fd uintptr) { srv.keeper.Put(name, int(fd)) }) // an error says that it is closed
+	}
+	hold()
+	srv.keeper.OnRefill(hold)
+	return l, nil
 }
 
 func listen(addr string) (net.Listener, error) {
@@ -206,9 +271,18 @@ func (srv *server) run(ctx context.Context, interrupts <-chan os.Signal, demo bo
 	parts.Go(func() error { defer stopLogs(); return srv.engine.Run(engineCtx) })
 	parts.Go(func() error { defer stopEngine(); return srv.serveWeb(webCtx, demo) })
 	parts.Go(func() error { return srv.prune(webCtx) })
+	parts.Go(func() error { srv.keeper.Beat(logsCtx); return nil })
 	select {
 	case <-webCtx.Done():
+	case <-srv.keeper.Replaced():
+		fmt.Println("upkeep makes room for another binary; services run on.")
+		stopWeb()
+	case <-srv.keeper.StopAll():
+		srv.keeper.Leave()
+		srv.stopServices(ctx)
+		stopWeb()
 	case sig := <-interrupts:
+		srv.keeper.Leave()
 		srv.stop(ctx, sig, interrupts)
 		stopWeb()
 	}
@@ -232,6 +306,7 @@ func (srv *server) serveWeb(ctx context.Context, demo bool) error {
 	if err := srv.announce(whole); err != nil {
 		return err
 	}
+	srv.keeper.Ready()
 	return srv.web.Run(ctx, srv.listener)
 }
 
@@ -251,6 +326,11 @@ func (srv *server) stop(ctx context.Context, sig os.Signal, again <-chan os.Sign
 		case <-ctx.Done():
 		}
 	}()
+	srv.stopServices(ctx)
+}
+
+// stopServices stops every service until ctx ends, and says how that went.
+func (srv *server) stopServices(ctx context.Context) {
 	if err := srv.engine.StopAll(ctx); err != nil {
 		fmt.Println("Some services may still run; the next start takes them over.")
 		return

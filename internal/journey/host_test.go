@@ -17,6 +17,7 @@ import (
 	"upkeep/internal/cgroup"
 	"upkeep/internal/htmltest"
 	"upkeep/internal/panel"
+	"upkeep/internal/rig"
 	"upkeep/store"
 )
 
@@ -183,10 +184,10 @@ func (h *host) openTerminal(path string) *os.File {
 	return f
 }
 
-// crash kills the server, and nothing else.
+// crash kills the daemon and its keeper, and nothing else.
 func (h *host) crash() {
 	h.t.Helper()
-	if err := h.serve.Process.Kill(); err != nil {
+	if err := rig.Crash(h.data()); err != nil {
 		h.t.Fatal(err)
 	}
 	<-h.ended
@@ -237,8 +238,7 @@ func (h *host) interrupt() {
 			h.t.Errorf("upkeep: %v", err)
 		}
 	case <-time.After(patience):
-		h.t.Errorf("upkeep does not end")
-		h.serve.Process.Kill()
+		h.t.Errorf("upkeep does not end: %v", rig.Crash(h.data()))
 		<-h.ended
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"upkeep/internal/rig"
 )
 
 // bin is a folder with upkeep and upkeep-helper beside each other, as they are installed. Any Unix user can run them.
@@ -34,7 +36,7 @@ func runTests(m *testing.M) (status int, err error) {
 	}
 	defer func() { err = errors.Join(err, remove(dir)) }()
 	bin = filepath.Join(dir, "bin")
-	if err := errors.Join(os.Chmod(dir, 0o711), build(bin), os.Setenv("TMPDIR", dir)); err != nil {
+	if err := errors.Join(os.Chmod(dir, 0o711), os.Mkdir(bin, 0o755), rig.Build(bin), os.Setenv("TMPDIR", dir)); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, theBrowser.close()) }()
@@ -51,20 +53,6 @@ func remove(dir string) error {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-}
-
-// build makes the two programs as they are shipped.
-func build(dir string) error {
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		return err
-	}
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir+"/",
-		"../../cmd/upkeep", "../../cmd/upkeep-helper")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build upkeep: %w: %s", err, out)
-	}
-	return nil
 }
 
 // missing says what this machine lacks for the tests, and nothing when it has everything.

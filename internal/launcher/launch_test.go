@@ -283,8 +283,8 @@ func TestDaemonDies(t *testing.T) {
 			if err := unix.PidfdSendSignal(l.PidFD, unix.SIGCONT, nil, 0); err != nil {
 				t.Fatal(err)
 			}
-			if status := l.await(t); status.ExitStatus() != exitFailed {
-				t.Errorf("exit status %d, want %d", status.ExitStatus(), exitFailed)
+			if status := l.await(t); status.ExitStatus() != ExitFailed {
+				t.Errorf("exit status %d, want %d", status.ExitStatus(), ExitFailed)
 			}
 			if _, err := os.Stat(filepath.Join(dir, "started")); err == nil {
 				t.Error("the program was executed")

@@ -17,11 +17,12 @@ import (
 // socketFD is where the helper finds its end of the socket.
 const socketFD = 3
 
-// Exit statuses of a launcher that became nothing. They are seen only when the daemon could not be told.
-const (
-	exitDismissed = 0
-	exitFailed    = 125
-)
+// exitDismissed is the exit status of a launcher that nothing was asked of.
+const exitDismissed = 0
+
+// ExitFailed is the exit status of a launcher that could not execute the program. Why, it says on its socket; the
+// status is all that is left when the daemon has died.
+const ExitFailed = 125
 
 // Main waits for a spec and becomes the program. It does not return: it ends the process when there is nothing to
 // do, or after it said which step failed.
@@ -34,11 +35,11 @@ func Main() {
 		os.Exit(exitDismissed)
 	}
 	if err != nil {
-		os.Exit(exitFailed)
+		os.Exit(ExitFailed)
 	}
 	failure := spec.become()
 	unix.Write(socketFD, encodeFailure(failure)) //nolint:errcheck // nobody is left to tell
-	os.Exit(exitFailed)
+	os.Exit(ExitFailed)
 }
 
 // receiveSpec reads the spec from the socket, and puts the descriptor that comes with it in place of standard

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/drain"
 	"upkeep/internal/panel"
 )
 
@@ -22,7 +23,7 @@ func (s *stream) drain(limit int64) (more bool, err error) {
 		if !s.ready() {
 			return false, errFull
 		}
-		n, err := s.out.take(s.fifo, min(limit-moved, spliceBytes))
+		n, err := drain.Move(s.fifo, s.out.fd, s.out.size, min(limit-moved, spliceBytes))
 		if err == unix.EAGAIN {
 			s.paced(moved)
 			return false, nil
@@ -36,21 +37,6 @@ func (s *stream) drain(limit int64) (more bool, err error) {
 		}
 	}
 	return true, nil
-}
-
-// take moves at most n bytes from the FIFO to the end of the file. EAGAIN: the FIFO is empty.
-func (o *output) take(fifo int, n int64) (int64, error) {
-	off := o.size
-	for {
-		moved, err := unix.Splice(fifo, nil, o.fd, &off, int(n), unix.SPLICE_F_NONBLOCK|unix.SPLICE_F_MOVE)
-		if err == unix.EINTR {
-			continue
-		}
-		if err == nil && moved == 0 { // nobody could write: not while upkeep itself could, and no reason to spin
-			return 0, unix.EAGAIN
-		}
-		return max(moved, 0), err
-	}
 }
 
 // drainPresent moves what is in the FIFO now, and not what comes meanwhile.

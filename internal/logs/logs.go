@@ -24,12 +24,22 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/drain"
+	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
 	"upkeep/internal/privilege"
 )
 
+// Keeper holds the FIFOs and log files while this process is away; a *keeper.Client is one.
+type Keeper interface {
+	Put(name string, fd int)
+	Drop(name string)
+	OnRefill(func())
+}
+
 // Options configure [New].
 type Options struct {
+	Keeper   Keeper        // nil: while this process is away, services wait once their FIFOs are full
 	State    string        // directory of upkeep's own, for FIFOs and fallback files; made if missing
 	Logger   *slog.Logger  // nil: nothing is reported
 	Coalesce time.Duration // the longest wait for more output before it is moved; 0 means 50 ms
@@ -51,6 +61,9 @@ type Logs struct {
 	state  string
 	log    *slog.Logger
 	lock   *os.File // held as long as this process reads the FIFOs
+	drains *drain.Lock
+	spill  *os.File // the folder of the fallback files
+	keeper Keeper
 	epoll  int
 	signal int // eventfd that wakes the loop
 	pool   *pool
@@ -70,6 +83,7 @@ type tuning struct {
 	verifyEvery time.Duration // between two looks whether the path still leads to the open log file
 	retryHome   time.Duration // between two tries of a home that refused, while output arrives
 	retryFull   time.Duration // between two tries when neither file takes bytes
+	retryLocked time.Duration // between two tries while the keeper moves the output
 	leaveAfter  time.Duration // the longest wait for workers at the end of Run
 	keep        int64         // bytes of a fallback file before a new one is begun
 }
@@ -84,6 +98,7 @@ func defaultTuning(coalesce time.Duration) tuning {
 		verifyEvery: time.Second,
 		retryHome:   30 * time.Second,
 		retryFull:   time.Second,
+		retryLocked: 20 * time.Millisecond,
 		leaveAfter:  5 * time.Second,
 		keep:        16 << 20,
 	}
@@ -97,12 +112,17 @@ func New(o Options) (*Logs, error) {
 	}
 	l := &Logs{
 		state: o.State, log: o.Logger, pool: newPool(maxWorkers), epoll: -1, signal: -1,
-		tuning: defaultTuning(o.Coalesce), streams: map[panel.ServiceID]*stream{},
+		keeper: o.Keeper, tuning: defaultTuning(o.Coalesce), streams: map[panel.ServiceID]*stream{},
+	}
+	if l.keeper == nil {
+		l.keeper = (*keeper.Client)(nil)
 	}
 	if err := errors.Join(l.makeFolders(), l.makeWatch()); err != nil {
 		l.release()
 		return nil, fmt.Errorf("prepare logs in %q: %w", o.State, err)
 	}
+	l.keeper.Put(keeper.Spill(), int(l.spill.Fd()))
+	l.keeper.OnRefill(l.refillKeeper)
 	return l, nil
 }
 
@@ -111,6 +131,13 @@ func (l *Logs) makeFolders() error {
 		if err := os.MkdirAll(filepath.Join(l.state, name), 0o700); err != nil {
 			return err
 		}
+	}
+	var err error
+	if l.drains, err = drain.Open(l.state); err != nil {
+		return err
+	}
+	if l.spill, err = os.Open(filepath.Join(l.state, "logs")); err != nil {
+		return err
 	}
 	lock, err := os.Open(filepath.Join(l.state, "fifos"))
 	if err != nil {
@@ -131,8 +158,24 @@ func (l *Logs) release() {
 			unix.Close(fd)
 		}
 	}
-	if l.lock != nil {
-		l.lock.Close()
+	if l.drains != nil {
+		l.drains.Close()
+	}
+	for _, f := range []*os.File{l.lock, l.spill} {
+		f.Close() // nil, or read only: an error means nothing
+	}
+}
+
+// refillKeeper gives a new keeper everything that the one before held.
+func (l *Logs) refillKeeper() {
+	l.keeper.Put(keeper.Spill(), int(l.spill.Fd()))
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.streams {
+		if !l.ended {
+			s.requests = append(s.requests, request{serve: (*stream).hold, end: ignore})
+			l.schedule(s)
+		}
 	}
 }
 

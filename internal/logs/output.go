@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/keeper"
 )
 
 // output is the file that a stream's bytes go to.
@@ -126,12 +128,14 @@ func (s *stream) setOutput(o *output) {
 		unix.Close(s.out.fd)
 	}
 	s.out = o
+	path := ""
+	if o != nil {
+		path = o.path
+		s.l.keeper.Put(keeper.Log(int64(s.id)), o.fd)
+	}
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
-	s.path = ""
-	if o != nil {
-		s.path = o.path
-	}
+	s.path = path
 }
 
 // setTrouble remembers why the home, and why upkeep's own file, takes nothing.

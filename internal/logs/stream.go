@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
 )
 
@@ -47,8 +48,9 @@ type request struct {
 }
 
 var (
-	errFull  = errors.New("neither the log file nor upkeep's own takes output")
-	errEnded = errors.New("log capture has ended")
+	errFull   = errors.New("neither the log file nor upkeep's own takes output")
+	errEnded  = errors.New("log capture has ended")
+	errLocked = errors.New("the keeper moves the output")
 )
 
 func ignore(error) {}
@@ -86,12 +88,20 @@ func (l *Logs) schedule(s *stream) {
 
 // turn is one worker's visit: first what was asked for, then what stands in the FIFO.
 func (s *stream) turn() {
-	err := s.answer()
-	more := false
-	if err == nil && s.fifo >= 0 {
+	s.settle(s.visit())
+}
+
+// visit is a turn's work. Only the holder of the service's lock does it: a keeper that moved the output while this
+// daemon was stopped or starved may not be done.
+func (s *stream) visit() (more bool, err error) {
+	if !s.l.drains.Try(int64(s.id)) {
+		return false, errLocked
+	}
+	defer s.l.drains.Give(int64(s.id))
+	if err = s.answer(); err == nil && s.fifo >= 0 {
 		more, err = s.drain(turnBytes)
 	}
-	s.settle(more, err)
+	return more, err
 }
 
 // answer serves the requests. It stops at one that must wait for space.
@@ -138,6 +148,9 @@ func (s *stream) settle(more bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
+	case errors.Is(err, errLocked):
+		s.again, s.queued = false, false
+		l.later(s, l.retryLocked)
 	case err != nil && !s.again && !l.ended:
 		s.queued = false
 		l.later(s, l.retryFull)
@@ -170,6 +183,7 @@ func (s *stream) begin(src Source, writer bool) (*os.File, error) {
 		if err := s.watch(path); err != nil {
 			return nil, err
 		}
+		s.l.keeper.Put(keeper.FIFO(int64(s.id)), s.fifo)
 	}
 	if !writer {
 		return nil, nil
@@ -194,7 +208,23 @@ func (s *stream) end() error {
 		}
 		s.l.log.Warn("output may be lost", "service", s.id, "err", err)
 	}
+	if !s.l.isEnded() { // else the keeper takes over
+		s.l.keeper.Drop(keeper.FIFO(int64(s.id)))
+		s.l.keeper.Drop(keeper.Log(int64(s.id)))
+	}
 	s.leave()
+	return nil
+}
+
+// hold gives the keeper what the stream has open.
+func (s *stream) hold() error {
+	if s.fifo < 0 {
+		return nil
+	}
+	s.l.keeper.Put(keeper.FIFO(int64(s.id)), s.fifo)
+	if s.out != nil {
+		s.l.keeper.Put(keeper.Log(int64(s.id)), s.out.fd)
+	}
 	return nil
 }
 

@@ -42,12 +42,16 @@ type host interface {
 	kill(ctx context.Context, id panel.ServiceID, run int) error
 	// inspect lists the living processes of the run. With stop, the host also reports every later change.
 	inspect(ctx context.Context, id panel.ServiceID, run int, stop bool) ([]int, error)
-	// end lets go of everything that belonged to the run.
+	// end writes the last line of a run of which nothing lives.
 	end(ctx context.Context, id panel.ServiceID, exit panel.Exit)
+	// settle lets go of everything that belonged to that run, once its end is stored.
+	settle(id panel.ServiceID)
 	// forget lets go of the service: its output's way and files of upkeep's own.
 	forget(id panel.ServiceID)
 	// takeOver looks what is left of a recorded run, and holds on to it when that is something.
 	takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error)
+	// tookOver says that every recorded run was looked for.
+	tookOver()
 	// identity of the live run's main process, for whoever looks at processes.
 	identity(id panel.ServiceID) (panel.Identity, bool)
 	// trouble is why output does not go to the account's log file.

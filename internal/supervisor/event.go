@@ -42,11 +42,12 @@ type (
 	// evRemove: the service is being deleted.
 	evRemove struct{}
 	// evBoot: the engine knows the service now, and nothing of it lives. lost is the end of the run that lived
-	// when upkeep last looked, nil when none did; cause and by are for the first start.
+	// when upkeep last looked, and startedAt its start; nil when none did. cause and by are for the first start.
 	evBoot struct {
-		lost  *panel.Exit
-		cause panel.Cause
-		by    panel.Actor
+		lost      *panel.Exit
+		startedAt time.Time
+		cause     panel.Cause
+		by        panel.Actor
 	}
 	// evAdopt: upkeep has started and the latest run is alive; ended is set when its main process is not.
 	evAdopt struct {

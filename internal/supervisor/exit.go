@@ -33,7 +33,7 @@ func (h *realHost) exited(key runKey) {
 	}
 	var exit *panel.Exit
 	if r.child {
-		exit = h.waitFor(r)
+		exit = h.peek(r)
 	} else {
 		exit = h.statusOf(r)
 	}
@@ -41,24 +41,40 @@ func (h *realHost) exited(key runKey) {
 	h.notify(key.service, evExited{key.run, *exit})
 }
 
-// waitFor reaps a main process that is upkeep's child, which has ended or is about to.
-func (h *realHost) waitFor(r *liveRun) *panel.Exit {
-	status, ok := waitPidfd(r.pidfd)
-	h.mu.Lock()
-	delete(h.mains, r.identity.PID)
-	h.mu.Unlock()
-	poke() // an orphan that ended at the same time may stand behind it
+// peek is the exit of a main process that is upkeep's child and has ended. It stays a zombie until its end is
+// stored.
+func (h *realHost) peek(r *liveRun) *panel.Exit {
+	status, ok := waitPidfd(r.pidfd, unix.WNOWAIT)
 	if !ok {
 		return &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 	}
 	return exitOf(status)
 }
 
-// waitPidfd reaps a child by its pidfd.
-func waitPidfd(fd int) (syscall.WaitStatus, bool) {
+// reap reaps the main process of a run that has ended, when it is upkeep's child and was not reaped yet.
+func (h *realHost) reap(r *liveRun) {
+	h.mu.Lock()
+	mine := h.mains[r.identity.PID]
+	h.mu.Unlock()
+	if mine {
+		h.waitFor(r)
+	}
+}
+
+// waitFor reaps a main process that is upkeep's child, which has ended or is about to.
+func (h *realHost) waitFor(r *liveRun) {
+	waitPidfd(r.pidfd, 0)
+	h.mu.Lock()
+	delete(h.mains, r.identity.PID)
+	h.mu.Unlock()
+	poke() // an orphan that ended at the same time may stand behind it
+}
+
+// waitPidfd waits for the end of a child by its pidfd, and reaps it unless options holds WNOWAIT.
+func waitPidfd(fd, options int) (syscall.WaitStatus, bool) {
 	var info unix.Siginfo
 	for {
-		err := unix.Waitid(unix.P_PIDFD, fd, &info, unix.WEXITED, nil)
+		err := unix.Waitid(unix.P_PIDFD, fd, &info, unix.WEXITED|options, nil)
 		if err == unix.EINTR {
 			continue
 		}

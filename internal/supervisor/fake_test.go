@@ -223,6 +223,9 @@ func (h *fakeHost) end(_ context.Context, id panel.ServiceID, exit panel.Exit) {
 	}
 }
 
+func (h *fakeHost) settle(panel.ServiceID) {}
+func (h *fakeHost) tookOver()              {}
+
 func (h *fakeHost) forget(id panel.ServiceID) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

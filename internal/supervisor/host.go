@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/cgroup"
+	"upkeep/internal/keeper"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
@@ -27,11 +28,20 @@ type Output interface {
 	Trouble(panel.ServiceID) string
 }
 
+// Keeper holds what must outlive this daemon; a *keeper.Client is one.
+type Keeper interface {
+	Put(name string, fd int)
+	Drop(name string)
+	List(prefix string) keeper.Held
+	OnRefill(func())
+}
+
 // Config is what an Engine needs to know.
 type Config struct {
 	Policy   panel.Policy
 	Journal  Journal
 	Output   Output
+	Keeper   Keeper // nil: nobody holds anything, and exits while the daemon is away may stay unknown
 	Log      *slog.Logger
 	Instance string // of this upkeep, unique on the machine, [a-z0-9]
 	Helper   string // path of upkeep-helper
@@ -77,6 +87,8 @@ type realHost struct {
 	runs map[panel.ServiceID]*liveRun
 	// mains holds the PIDs of main processes that are upkeep's children and were not waited for yet.
 	mains map[int]bool
+	// left is what the keeper held when this daemon came: pidfds, and exits that no daemon saw.
+	left keeper.Held
 }
 
 // liveRun is what the host holds of a run of which something lives.
@@ -92,11 +104,17 @@ type liveRun struct {
 	asked map[int]bool
 }
 
+// name is what the keeper calls the run.
+func (r *liveRun) name() string { return keeper.Run(int64(r.service), r.run, r.identity.PID) }
+
 func (r *liveRun) group() process.Group {
 	return process.Group{Service: r.service, Identity: r.identity}
 }
 
 func newRealHost(c Config) (*realHost, error) {
+	if c.Keeper == nil {
+		c.Keeper = (*keeper.Client)(nil)
+	}
 	h := &realHost{Config: c, runs: map[panel.ServiceID]*liveRun{}, mains: map[int]bool{},
 		looking: make(chan struct{}, 1)}
 	var err error
@@ -122,6 +140,8 @@ func newRealHost(c Config) (*realHost, error) {
 		return nil, fmt.Errorf("become subreaper: %w", err)
 	}
 	h.spares = newSpares(c.Helper, h.tree)
+	h.left = c.Keeper.List(keeper.Runs())
+	c.Keeper.OnRefill(h.refillKeeper)
 	return h, nil
 }
 
@@ -191,24 +211,31 @@ func (h *realHost) trouble(id panel.ServiceID) string { return h.Output.Trouble(
 // hangs.
 const markTime = 200 * time.Millisecond
 
-// end lets go of a run of which nothing lives.
+// end writes the last line of a run of which nothing lives.
 func (h *realHost) end(ctx context.Context, id panel.ServiceID, exit panel.Exit) {
 	ctx, cancel := context.WithTimeout(ctx, markTime)
 	defer cancel()
 	if err := h.Output.Mark(ctx, id, lastLine(exit)); err != nil {
 		h.Log.Warn("last line of a run", "service", id, "err", err)
 	}
+}
+
+// settle lets go of a run whose end is stored. Until then its main process stays a zombie, and its pidfd with the
+// keeper: should this daemon die, the next one learns the exit status from there.
+func (h *realHost) settle(id panel.ServiceID) {
 	h.mu.Lock()
 	r, ok := h.runs[id]
 	delete(h.runs, id)
 	h.mu.Unlock()
 	if ok {
+		h.reap(r)
 		h.release(r)
 	}
 }
 
-// release closes what a run held and removes its control group.
+// release closes what a run held, has the keeper forget it, and removes its control group.
 func (h *realHost) release(r *liveRun) {
+	h.Keeper.Drop(r.name())
 	if r.pidfd >= 0 {
 		h.poll.forget(r.pidfd)
 		unix.Close(r.pidfd)

@@ -17,7 +17,6 @@ import (
 	"upkeep/internal/launcher"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
-	"upkeep/internal/process"
 )
 
 // umask of services: group members may read what they write, others may not.
@@ -123,17 +122,19 @@ func sourceOf(svc panel.Service, acct panel.Account, who login) logs.Source {
 func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaunched, *panel.Exit) {
 	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
 	l.ident.Cgroup, l.spec.Cgroups = spare.group, spare.cgroups()
+	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
+	h.Keeper.Put(r.name(), r.pidfd)
 	if err := h.begin(ctx, l); err != nil {
+		h.Keeper.Drop(r.name())
 		h.spares.discard(spare)
 		return evLaunched{}, hostExit(panel.StepRecord, err)
 	}
-	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
 	h.hold(r)
 	h.spares.disown(spare.PID)
 	err := spare.Execute(&l.spec, l.output)
 	at := time.Now()
 	if err != nil {
-		h.waitFor(r)
+		h.waitFor(r) // it has ended, or is about to
 		return evLaunched{}, failedStart(err)
 	}
 	return evLaunched{run: l.do.run, pid: spare.PID, version: l.svc.Version, shell: l.shell, at: at}, nil
@@ -188,66 +189,4 @@ func hostsFault(f *launcher.Failure) bool {
 		return true
 	}
 	return false
-}
-
-// takeOver looks what is left of a recorded run. Nothing that lives is ever started a second time: a main process
-// is recognised by its identity, and helpers that outlived it by the run's control group or marker. What cannot be
-// found out is an error, and not "nothing".
-func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
-	boot := evBoot{cause: panel.CauseBoot}
-	if !rec.Live {
-		return boot, nil
-	}
-	lost := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
-	if rec.PID == 0 {
-		boot.lost = lost
-		return boot, nil
-	}
-	fd, alive, err := process.Alive(rec.Identity)
-	if err != nil {
-		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
-	}
-	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
-	if !alive {
-		lost = h.statusOf(r)
-		left, err := h.members(ctx, r)
-		if err != nil {
-			return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)
-		}
-		if len(left) == 0 {
-			h.release(r)
-			h.attach(ctx, svc, acct)
-			lost.Uptime = 0
-			boot.lost = lost
-			return boot, nil
-		}
-	}
-	h.hold(r)
-	h.attach(ctx, svc, acct)
-	adopted := evAdopt{pid: rec.PID, startedAt: rec.At}
-	if !alive {
-		adopted.ended = lost
-	}
-	return adopted, nil
-}
-
-// statusOf is the exit of a run whose main process ended while upkeep was away.
-func (h *realHost) statusOf(r *liveRun) *panel.Exit {
-	if r.pidfd >= 0 {
-		if status, known := process.ExitStatus(r.pidfd, r.identity.PID); known {
-			return exitOf(status)
-		}
-	}
-	return &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
-}
-
-// attach opens the way of the output again.
-func (h *realHost) attach(ctx context.Context, svc panel.Service, acct panel.Account) {
-	who, err := lookUp(acct)
-	if err == nil {
-		err = h.Output.Attach(ctx, sourceOf(svc, acct, who))
-	}
-	if err != nil {
-		h.Log.Error("open output again", "service", svc.ID, "err", err)
-	}
 }

@@ -164,6 +164,7 @@ func (l *loop) takeOver(ctx context.Context) error {
 			return fmt.Errorf("take over service %d: %w", svc.ID, err)
 		}
 	}
+	l.host.tookOver()
 	for i, svc := range services {
 		en := l.enter(svc, accounts[svc.Account])
 		en.machine.restore(last[svc.ID])

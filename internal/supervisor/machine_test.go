@@ -448,30 +448,74 @@ func TestLeftOver(t *testing.T) {
 
 // TestBoot: what happens when upkeep has started.
 func TestBoot(t *testing.T) {
-	lost := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: epoch}
+	unknown := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: epoch}
+	boot := func(lost *panel.Exit, cause panel.Cause) evBoot {
+		return evBoot{lost: lost, startedAt: epoch.Add(-time.Hour), cause: cause}
+	}
+	start := boot(nil, panel.CauseBoot)
+	later, before := panel.Pace{NextTry: epoch.Add(time.Minute)}, panel.Pace{NextTry: epoch.Add(-time.Minute)}
 	tests := []struct {
 		name   string
 		wanted panel.Wanted
 		pace   panel.Pace
-		lost   *panel.Exit
+		boot   evBoot
 		want   panel.State
 		do     []string
 	}{
-		{"wanted and never ran", panel.WantedOn, panel.Pace{}, nil, panel.Starting, []string{"launch 8 boot"}},
-		{"paused", panel.WantedPaused, panel.Pace{}, nil, panel.Paused, nil},
-		{"disabled", panel.WantedDisabled, panel.Pace{}, nil, panel.Disabled, nil},
-		{"its next try is due later", panel.WantedOn, panel.Pace{NextTry: epoch.Add(time.Minute)}, nil, panel.Backoff, nil},
-		{"its next try is overdue", panel.WantedOn, panel.Pace{NextTry: epoch.Add(-time.Minute)}, nil, panel.Starting, []string{"launch 8 boot"}},
-		{"ended unseen", panel.WantedOn, panel.Pace{}, lost, panel.Starting, []string{"end unknown", "launch 8 exit"}},
-		{"ended unseen while paused", panel.WantedPaused, panel.Pace{}, lost, panel.Paused, []string{"end unknown"}},
+		{"wanted and never ran", panel.WantedOn, panel.Pace{}, start, panel.Starting, []string{"launch 8 boot"}},
+		{"paused", panel.WantedPaused, panel.Pace{}, start, panel.Paused, nil},
+		{"disabled", panel.WantedDisabled, panel.Pace{}, start, panel.Disabled, nil},
+		{"its next try is due later", panel.WantedOn, later, start, panel.Backoff, nil},
+		{"its next try is overdue", panel.WantedOn, before, start, panel.Starting, []string{"launch 8 boot"}},
+		{"ended unseen", panel.WantedOn, panel.Pace{}, boot(unknown, panel.CauseExit), panel.Starting,
+			[]string{"end unknown", "launch 8 exit"}},
+		{"ended with the machine", panel.WantedOn, panel.Pace{}, boot(unknown, panel.CauseBoot), panel.Starting,
+			[]string{"end unknown", "launch 8 boot"}},
+		{"ended unseen while paused", panel.WantedPaused, panel.Pace{}, boot(unknown, panel.CauseExit), panel.Paused,
+			[]string{"end unknown"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(panel.DefaultPolicy(), sameDelay, tt.wanted, epoch)
 			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Pace: tt.pace})
-			got := words(m.on(evBoot{lost: tt.lost, cause: panel.CauseBoot}, epoch))
+			got := words(m.on(tt.boot, epoch))
 			if m.state() != tt.want || fmt.Sprint(got) != fmt.Sprint(tt.do) {
 				t.Errorf("got %s and %q, want %s and %q", m.state(), got, tt.want, tt.do)
+			}
+		})
+	}
+}
+
+// TestExitWhileAway judges an exit that the keeper saw as one that upkeep itself saw.
+func TestExitWhileAway(t *testing.T) {
+	started := epoch.Add(-time.Hour)
+	exit := func(code int, after time.Duration) *panel.Exit {
+		return &panel.Exit{Kind: panel.EndExited, Code: code, At: started.Add(after)}
+	}
+	tests := []struct {
+		name     string
+		wanted   panel.Wanted
+		exit     *panel.Exit
+		asked    bool
+		clean    bool
+		failures int
+	}{
+		{"a failure", panel.WantedOn, exit(3, time.Second), false, false, 1},
+		{"the clean end of a long run", panel.WantedOn, exit(0, 59*time.Minute), false, true, 0},
+		{"the early end of a run", panel.WantedOn, exit(0, time.Second), false, false, 1},
+		{"the end of a run that was being paused", panel.WantedPaused, exit(143, time.Minute), true, false, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(panel.DefaultPolicy(), sameDelay, tt.wanted, epoch)
+			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}})
+			m.on(evBoot{lost: tt.exit, startedAt: started, cause: panel.CauseExit}, epoch)
+			got := m.lastExit
+			if got.Uptime != tt.exit.At.Sub(started) || got.Asked != tt.asked || got.Clean != tt.clean {
+				t.Errorf("got %+v, want asked %t, clean %t", got, tt.asked, tt.clean)
+			}
+			if n := len(m.pace.Failures); n != tt.failures {
+				t.Errorf("failures: got %d, want %d", n, tt.failures)
 			}
 		})
 	}

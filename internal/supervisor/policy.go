@@ -50,12 +50,15 @@ func (m *machine) wasAsked(at time.Time) bool {
 
 // completed is the exit of the run, now that nothing of it is left.
 func (m *machine) completed() panel.Exit {
-	exit := *m.ended
-	exit.Run, exit.LeftForeground = m.run, m.strayed
+	return m.judge(*m.ended, !m.strayed && m.wasAsked(m.ended.At))
+}
+
+// judge completes what is known of an exit by what it means.
+func (m *machine) judge(exit panel.Exit, asked bool) panel.Exit {
+	exit.Run, exit.LeftForeground, exit.Asked = m.run, m.strayed, asked
 	if !m.startedAt.IsZero() {
 		exit.Uptime = max(exit.At.Sub(m.startedAt), 0)
 	}
-	exit.Asked = !m.strayed && m.wasAsked(exit.At)
 	exit.Clean = !exit.Asked && !m.strayed && exit.Kind == panel.EndExited && exit.Code == 0 &&
 		exit.Uptime >= m.policy.StableAfter
 	return exit

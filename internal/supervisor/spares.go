@@ -246,7 +246,7 @@ func (s *spares) discard(sp *spare) (status syscall.WaitStatus, ok bool) {
 	sp.PidFD = -1
 	sp.Dismiss()
 	if fd >= 0 {
-		status, ok = waitPidfd(fd)
+		status, ok = waitPidfd(fd, 0)
 		unix.Close(fd)
 	}
 	s.disown(sp.PID)

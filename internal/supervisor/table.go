@@ -75,7 +75,10 @@ func (m *machine) launch(cause panel.Cause, by panel.Actor) []action {
 func (m *machine) boot(e event, now time.Time) []action {
 	ev := e.(evBoot)
 	if ev.lost != nil {
-		return m.over(*ev.lost, now)
+		if ev.lost.Kind != panel.EndUnknown { // else its time is that of the look, not of the end
+			m.startedAt = ev.startedAt
+		}
+		return withCause(m.over(m.judge(*ev.lost, m.wanted != panel.WantedOn), now), ev.cause)
 	}
 	if m.wanted != panel.WantedOn {
 		return nil
@@ -85,6 +88,17 @@ func (m *machine) boot(e event, now time.Time) []action {
 		return nil
 	}
 	return m.launch(ev.cause, ev.by)
+}
+
+// withCause says why a run is started that follows one which ended unseen.
+func withCause(actions []action, cause panel.Cause) []action {
+	for i, a := range actions {
+		if launch, ok := a.(doLaunch); ok {
+			launch.cause = cause
+			actions[i] = launch
+		}
+	}
+	return actions
 }
 
 // adopt continues with a run that outlived the upkeep before.

@@ -116,6 +116,7 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doEnd:
 		e.host.end(ctx, id, a.exit)
 		e.note(e.journal.EndRun(ctx, id, a.exit, a.pace), "record end", id)
+		e.host.settle(id)
 		exit := a.exit
 		e.record(ctx, j, panel.Event{Kind: panel.EventEnded, At: exit.At, Run: exit.Run, Exit: &exit})
 	case doWanted:

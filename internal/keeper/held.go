@@ -1,0 +1,53 @@
+package keeper
+
+import "golang.org/x/sys/unix"
+
+// held is a descriptor under a name.
+type held struct {
+	fd    int
+	users int  // workers that use the descriptor right now
+	gone  bool // let go of: the last user closes it
+}
+
+// put holds fd, which is the keeper's now, in place of what had the name before. The caller holds mu.
+func (k *keeper) put(name string, fd int) {
+	k.drop(name)
+	k.held[name] = &held{fd: fd}
+}
+
+// drop lets go of a name and of what is known about it. The caller holds mu.
+func (k *keeper) drop(name string) {
+	delete(k.exits, name)
+	h, ok := k.held[name]
+	if !ok {
+		return
+	}
+	delete(k.held, name)
+	h.gone = true
+	h.release()
+}
+
+func (h *held) release() {
+	if h.gone && h.users == 0 {
+		unix.Close(h.fd)
+	}
+}
+
+// use keeps the descriptor of a name open until done is called with mu held; nil when nothing is held. The caller
+// holds mu.
+func (k *keeper) use(name string) *held {
+	h := k.held[name]
+	if h != nil {
+		h.users++
+	}
+	return h
+}
+
+// done ends a use. The caller holds mu.
+func (h *held) done() {
+	if h == nil {
+		return
+	}
+	h.users--
+	h.release()
+}

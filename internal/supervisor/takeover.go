@@ -1,0 +1,166 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/keeper"
+	"upkeep/internal/launcher"
+	"upkeep/internal/panel"
+	"upkeep/internal/process"
+)
+
+// takeOver looks what is left of a recorded run. Nothing that lives is ever started a second time: a main process
+// is recognised by its identity, and helpers that outlived it by the run's control group or marker. What cannot be
+// found out is an error, and not "nothing".
+func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
+	boot := evBoot{cause: panel.CauseBoot}
+	if !rec.Live {
+		return boot, nil
+	}
+	boot.startedAt = rec.At
+	unseen := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+	if rec.PID == 0 || rec.BootID != h.bootID {
+		boot.lost = unseen
+		return boot, nil
+	}
+	fd, alive, err := process.Alive(rec.Identity)
+	if err != nil {
+		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
+	}
+	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
+	if alive {
+		h.hold(r)
+		h.Keeper.Put(r.name(), r.pidfd)
+		h.attach(ctx, svc, acct)
+		return evAdopt{pid: rec.PID, startedAt: rec.At}, nil
+	}
+	exit := h.exitUnseen(r, rec)
+	left, err := h.members(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)
+	}
+	h.hold(r)
+	h.attach(ctx, svc, acct)
+	if len(left) == 0 {
+		boot.lost, boot.cause = exit, panel.CauseExit
+		return boot, nil
+	}
+	return evAdopt{pid: rec.PID, startedAt: rec.At, ended: exit}, nil
+}
+
+// exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
+// kernel still knows by a pidfd that somebody has kept open.
+func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
+	seen := h.left.Exits[r.name()]
+	exit := h.statusBy(r.pidfd, r)
+	if exit == nil && seen.Known {
+		exit = exitOf(seen.Status)
+	}
+	if kept, ok := h.left.FDs[r.name()]; ok && exit == nil {
+		exit = h.statusBy(kept, r)
+	}
+	if exit == nil { // it may have ended since the keeper was asked
+		if exit, seen = h.seenByKeeper(r); exit == nil {
+			exit = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+		}
+	}
+	if !seen.At.IsZero() {
+		exit.At = seen.At
+	}
+	// A launcher whose daemon died before it could tell why it failed: no fault of the program, which never ran.
+	if exit.Kind == panel.EndExited && exit.Code == launcher.ExitFailed && exit.At.Sub(rec.At) < launcherTime {
+		exit.Kind, exit.Code, exit.Host = panel.EndUnknown, 0, true
+	}
+	return exit
+}
+
+// launcherTime is more than a launcher needs from the moment at which its run is stored.
+const launcherTime = time.Second
+
+// statusBy is the exit of a run's main process as a pidfd tells it; nil when it does not.
+func (h *realHost) statusBy(fd int, r *liveRun) *panel.Exit {
+	if fd < 0 {
+		return nil
+	}
+	status, known := process.ExitStatus(fd, r.identity.PID)
+	if !known {
+		return nil
+	}
+	return exitOf(status)
+}
+
+// statusOf is the exit of a main process that is not upkeep's own child. Its parent, the keeper or init, may not have
+// waited for it yet, and where the kernel does not say how a process ended that was waited for, the keeper does.
+func (h *realHost) statusOf(r *liveRun) *panel.Exit {
+	for range statusTries {
+		if exit := h.statusBy(r.pidfd, r); exit != nil {
+			return exit
+		}
+		if exit, _ := h.seenByKeeper(r); exit != nil {
+			return exit
+		}
+		time.Sleep(statusStep)
+	}
+	return &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
+}
+
+// seenByKeeper asks the keeper how a main process ended; nil when it does not know.
+func (h *realHost) seenByKeeper(r *liveRun) (*panel.Exit, keeper.Exit) {
+	held := h.Keeper.List(r.name())
+	for _, fd := range held.FDs {
+		unix.Close(fd)
+	}
+	seen := held.Exits[r.name()]
+	if !seen.Known {
+		return nil, seen
+	}
+	return exitOf(seen.Status), seen
+}
+
+// The keeper waits for a child as soon as that has ended; on a busy machine that takes some milliseconds.
+const (
+	statusTries = 10
+	statusStep  = 10 * time.Millisecond
+)
+
+// tookOver closes what the keeper handed over, once every recorded run was looked for, and has it let go of what
+// belongs to no run any more.
+func (h *realHost) tookOver() {
+	h.mu.Lock()
+	mine := make(map[string]bool, len(h.runs))
+	for _, r := range h.runs {
+		mine[r.name()] = true
+	}
+	h.mu.Unlock()
+	for name, fd := range h.left.FDs {
+		unix.Close(fd)
+		if !mine[name] {
+			h.Keeper.Drop(name)
+		}
+	}
+	h.left = keeper.Held{}
+}
+
+// refillKeeper gives a new keeper everything that the one before held.
+func (h *realHost) refillKeeper() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, r := range h.runs {
+		h.Keeper.Put(r.name(), r.pidfd)
+	}
+}
+
+// attach opens the way of the output again.
+func (h *realHost) attach(ctx context.Context, svc panel.Service, acct panel.Account) {
+	who, err := lookUp(acct)
+	if err == nil {
+		err = h.Output.Attach(ctx, sourceOf(svc, acct, who))
+	}
+	if err != nil {
+		h.Log.Error("open output again", "service", svc.ID, "err", err)
+	}
+}
