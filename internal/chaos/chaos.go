@@ -16,12 +16,13 @@ import (
 type chaos struct {
 	*host
 	options
-	persons  []*person
-	baseline descriptors // of the daemon before there was a service
-	serial   atomic.Int64
-	closing  sync.Mutex // held while a home is closed: one at a time
-	group    sync.WaitGroup
-	gaveUp   context.CancelFunc
+	persons []*person
+	// What daemon and keeper had open before there was a service.
+	baseline, keeperBaseline descriptors
+	serial                   atomic.Int64
+	closing                  sync.Mutex // held while a home is closed: one at a time
+	group                    sync.WaitGroup
+	gaveUp                   context.CancelFunc
 
 	all sync.Mutex
 	// services are all that ever were. Guarded by all.
@@ -106,7 +107,7 @@ func (c *chaos) setUp(ctx context.Context) error {
 	if err := errors.Join(c.makeVictims(), c.serve(ctx)); err != nil {
 		return err
 	}
-	if c.baseline, err = readDescriptors(c.daemonPID()); err != nil {
+	if err := c.takeBaseline(); err != nil {
 		return err
 	}
 	all := planWorkload(c.options.services)
@@ -130,6 +131,16 @@ func (c *chaos) setUp(ctx context.Context) error {
 	}
 	group.Wait()
 	return ctx.Err()
+}
+
+func (c *chaos) takeBaseline() (err error) {
+	if c.baseline, err = readDescriptors(c.daemonPID()); err != nil {
+		return err
+	}
+	if keeper := c.keeperPID(); keeper != 0 {
+		c.keeperBaseline, err = readDescriptors(keeper)
+	}
+	return err
 }
 
 // suffer lets people act and faults strike.

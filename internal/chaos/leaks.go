@@ -141,26 +141,23 @@ func (c *chaos) auditRemoved(ctx context.Context) error {
 	for _, p := range c.persons {
 		p.client.close()
 	}
-	daemon := c.daemonPID()
-	c.wantSoon(ctx, "leak", when+", descriptors of the daemon", func() []string {
-		now, err := readDescriptors(daemon)
+	c.auditDescriptors(ctx, when+", descriptors of the daemon", c.daemonPID(), c.baseline)
+	c.auditDescriptors(ctx, when+", descriptors of the keeper", c.keeperPID(), c.keeperBaseline)
+	return nil
+}
+
+// auditDescriptors compares what a process of upkeep has open with what it had before the first service.
+func (c *chaos) auditDescriptors(ctx context.Context, when string, pid int, before descriptors) {
+	if pid == 0 {
+		return
+	}
+	c.wantSoon(ctx, "leak", when, func() []string {
+		now, err := readDescriptors(pid)
 		if err != nil {
 			return []string{err.Error()}
 		}
-		return now.beyond(c.baseline)
+		return now.beyond(before)
 	})
-	if keeper := c.keeperPID(); keeper != 0 {
-		c.wantSoon(ctx, "leak", when+", descriptors of the keeper", func() []string {
-			now, err := readDescriptors(keeper)
-			if err != nil {
-				return []string{err.Error()}
-			}
-			return slices.DeleteFunc(now.beyond(nil), func(what string) bool {
-				return !strings.Contains(what, "FIFO") && !strings.Contains(what, "pidfd") && !strings.Contains(what, "log")
-			})
-		})
-	}
-	return nil
 }
 
 func namesIn(dir string) []string {
@@ -206,7 +203,7 @@ func (c *chaos) endAll(ctx context.Context) error {
 
 // ownFiles are what may lie in the data directory of an upkeep without services.
 var ownFiles = []string{"fifos", "logs", "lock", "upkeep.db", "upkeep.db-wal", "upkeep.db-shm", "upkeep.db.lock", "keeper.lock", "keeper.log",
-	"keeper.sock", "backups"}
+	"drain.lock", "backups"}
 
 // auditFolder looks for temporary files.
 func (c *chaos) auditFolder() {

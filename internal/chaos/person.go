@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"upkeep/internal/panel"
@@ -141,7 +142,12 @@ func (p *person) judgeStatus(path string, answer *page) {
 
 // judgeRefusal: no answer at all needs an excuse too.
 func (p *person) judgeRefusal(ctx context.Context, path string, err error) {
-	if now := time.Now(); ctx.Err() == nil && !p.during(&p.silent, now, graceAfter) {
+	now := time.Now()
+	switch {
+	case ctx.Err() != nil:
+	case errors.Is(err, syscall.ECONNREFUSED) && p.keeperPID() != 0 && !p.during(&p.blind, now, graceAfter):
+		p.report.violation("web", "%s of %s, while the keeper holds the socket: %v", path, p.name, err)
+	case !p.during(&p.silent, now, graceAfter):
 		p.report.violation("web", "%s of %s: %v", path, p.name, err)
 	}
 }
@@ -161,6 +167,9 @@ func (s *service) sure(exists bool, wanted panel.Wanted) {
 
 // clarify looks what became of an action that got no answer.
 func (p *person) clarify(ctx context.Context, s *service) {
+	if p.during(&p.full, time.Now(), graceAfter) {
+		return // what the page says is not stored yet
+	}
 	at, err := p.visit(ctx, s.path())
 	if err != nil {
 		return
