@@ -150,7 +150,7 @@ func takeDirectory(dir string) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the data directory cannot be written: %w; choose another one with --data", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if err := lockSoon(f); err != nil {
 		holder := make([]byte, 32)
 		n, _ := f.Read(holder) // only to name the PID; without it the sentence still says enough
 		f.Close()
@@ -163,6 +163,17 @@ func takeDirectory(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("the data directory cannot be written: %w", err)
 	}
 	return func() { f.Close() }, nil
+}
+
+// lockSoon locks a file, and waits a moment for that: when a daemon is killed while it starts a program, the child that
+// has not executed yet still has the descriptor, and with it the lock, for some milliseconds.
+func lockSoon(f *os.File) error {
+	for deadline := time.Now().Add(time.Second); ; <-time.After(10 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err != unix.EWOULDBLOCK || time.Now().After(deadline) {
+			return err
+		}
+	}
 }
 
 func writePID(f *os.File) error {
