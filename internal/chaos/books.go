@@ -22,6 +22,7 @@ const (
 	wordHangups
 	wordStall
 	wordMain
+	wordAlive
 	words
 )
 
@@ -33,6 +34,7 @@ type book struct {
 	number int    // of the run
 	lines  uint64
 	last   time.Time // when the last line was written; zero when none was
+	alive  time.Time // when it was last alive, to some 50 ms
 	pid    int
 	birth  time.Time
 	exits  bool // status is what it was about to exit with
@@ -84,7 +86,8 @@ func readBook(path, stream string) (*book, error) {
 	}
 	b := &book{stream: stream, lines: word(wordLines), pid: int(word(wordPID)), birth: time.Unix(0, int64(word(wordBirth))),
 		exits: word(wordExit) != 0, status: int(word(wordExit)) - 1, locked: word(wordLocked) != 0,
-		errno: int(word(wordErrno)), stall: time.Duration(word(wordStall)), main: word(wordMain) != 0}
+		errno: int(word(wordErrno)), stall: time.Duration(word(wordStall)), main: word(wordMain) != 0,
+		alive: time.Unix(0, int64(word(wordAlive)))}
 	if word(wordLast) != 0 {
 		b.last = time.Unix(0, int64(word(wordLast)))
 	}

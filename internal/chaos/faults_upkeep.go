@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -106,13 +107,17 @@ func killBoth(ctx context.Context, c *chaos, chance *rand.Rand) error {
 	c.report.fault("kill-both", "%v", pids)
 	defer c.begin(&c.silent)()
 	return c.startAgain(ctx, away, func() error {
-		for _, pid := range pids {
-			if err := signalTo(pid, syscall.SIGKILL); err != nil {
+		// Whichever of the two is left for a moment starts the other one again.
+		for ; pids[0]+pids[1] != 0; pids = []int{c.daemonPID(), c.keeperPID()} {
+			if err := errors.Join(signalTo(pids[0], syscall.SIGKILL), signalTo(pids[1], syscall.SIGKILL)); err != nil {
+				return err
+			}
+			if err := awaitGone(ctx, pids...); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, pids...)
+	})
 }
 
 // endUpkeep ends upkeep in order, by its daemon or its keeper, and starts it again.

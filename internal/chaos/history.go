@@ -133,7 +133,7 @@ func (c *chaos) judgeRun(run panel.Run, b *book, id string) string {
 	}
 	switch end.Kind {
 	case panel.EndUnknown:
-		return c.judgeUnknown(run, id)
+		return c.judgeUnknown(run, b, id)
 	case panel.EndNotRun:
 		return c.judgeNotRun(run, b, id)
 	case panel.EndExited:
@@ -158,14 +158,26 @@ func (b *book) saysOfExit() string {
 // foundAfter is how long after coming back upkeep may take to find that a run has ended.
 const foundAfter = 2 * time.Second
 
-// judgeUnknown: only what ended when nobody watched may be unknown.
-func (c *chaos) judgeUnknown(run panel.Run, id string) string {
-	if c.during(&c.blind, run.End.At, foundAfter) {
-		c.report.excuse("exits that nobody saw", 1, "run %s", id)
+// judgeUnknown: an exit may be unknown when nobody watched as the main process ended, or shortly before: then what it
+// had left behind was still being stopped, and only upkeep's memory held its status.
+func (c *chaos) judgeUnknown(run panel.Run, b *book, id string) string {
+	if b == nil && c.during(&c.silent, run.StartedAt, graceAfter) {
+		c.report.excuse("launchers that died with upkeep", 1, "run %s", id)
 		return ""
 	}
-	return "its exit is unknown, and upkeep was there"
+	if b == nil {
+		return "its exit is unknown, and its program never came to main"
+	}
+	const atLongest = stopTimeout + graceAfter
+	if c.during(&c.blind, b.alive, beatTime) || c.during(&c.blind, b.alive.Add(atLongest), atLongest) {
+		c.report.excuse("exits that nobody saw", 1, "run %s, last alive %s", id, c.report.at(b.alive))
+		return ""
+	}
+	return fmt.Sprintf("its exit is unknown, and upkeep was there when it ended, at %s", c.report.at(b.alive))
 }
+
+// beatTime is how late a book may be with the end of its writer, on a busy machine.
+const beatTime = 200 * time.Millisecond
 
 // judgeNotRun: a start may fail when the disk is full, or its home is out of reach, or its launcher was killed.
 func (c *chaos) judgeNotRun(run panel.Run, b *book, id string) string {

@@ -240,11 +240,11 @@ func (c *chaos) auditWriter(b *book, t *tally) {
 // pipeTime is how long before a death of upkeep a line may have been written that it has not moved yet.
 const pipeTime = time.Second
 
-// wentUnheld reports whether the missing lines are the last of a writer that wrote them when nobody, or almost
-// nobody any more, held its FIFO.
+// wentUnheld reports whether the missing lines are the last of a writer that ended when nobody held its FIFO, or
+// shortly before.
 func (c *chaos) wentUnheld(b *book, missing []int) bool {
 	if !slices.Contains(missing, int(b.lines)) || missing[len(missing)-1]-missing[0] != len(missing)-1 {
 		return false
 	}
-	return c.during(&c.blind, b.last, 0) || c.during(&c.blind, b.last.Add(pipeTime), 0)
+	return c.during(&c.blind, b.alive, beatTime) || c.during(&c.blind, b.last.Add(pipeTime), 0)
 }

@@ -30,6 +30,7 @@ const (
 	wordHangups        // SIGHUPs that were handled
 	wordStall          // the longest write, in nanoseconds
 	wordMain           // 1: the writer is the main process of its run
+	wordAlive          // when the writer was last seen alive, by itself
 	words
 )
 
@@ -61,6 +62,7 @@ func seed() uint64 {
 func main() {
 	openBook()
 	take()
+	go beat()
 	modes[os.Args[1]]()
 }
 
@@ -223,6 +225,14 @@ func take() {
 		}
 	}
 	syscall.Flock(fd, syscall.LOCK_SH)
+}
+
+// beat shows until when the process lived.
+func beat() {
+	for {
+		pages[wordAlive] = uint64(time.Now().UnixNano())
+		time.Sleep(50 * time.Millisecond)
+	}
 }
 
 func write(every time.Duration, n int) {
