@@ -207,7 +207,8 @@ func openBook() {
 		os.Exit(97)
 	}
 	pages = (*[words]uint64)(unsafe.Pointer(&memory[0]))
-	pages[wordPID], pages[wordBirth] = uint64(os.Getpid()), uint64(time.Now().UnixNano())
+	now := uint64(time.Now().UnixNano())
+	pages[wordPID], pages[wordBirth], pages[wordAlive] = uint64(os.Getpid()), now, now
 	f.Close()
 }
 
@@ -269,6 +270,7 @@ func line() {
 // leave exits with a status that the book knows. Nobody writes any more.
 func leave(status int) {
 	writing.Lock()
+	pages[wordAlive] = uint64(time.Now().UnixNano())
 	pages[wordExit] = uint64(status) + 1
 	os.Exit(status)
 }
