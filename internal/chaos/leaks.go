@@ -43,6 +43,8 @@ func category(target string) string {
 		return "pidfd"
 	case strings.HasPrefix(target, "anon_inode:"):
 		return target
+	case strings.HasSuffix(target, "/keeper.log"):
+		return "keeper's own log"
 	case strings.Contains(target, "/fifos/"):
 		return "FIFO"
 	case strings.Contains(target, ".log"):
@@ -58,8 +60,8 @@ func category(target string) string {
 }
 
 // spareFor is how many descriptors of a kind may be there beyond those before the first service: pools of
-// connections fill as they are used, and two launchers wait.
-var spareFor = map[string]int{"database": 24, "socket": 8, "pidfd": 4}
+// connections fill as they are used, two launchers wait, and a keeper that was started by the daemon has its own log.
+var spareFor = map[string]int{"database": 24, "socket": 8, "pidfd": 4, "keeper's own log": 1}
 
 // beyond lists what is open and was not before, apart from what may be.
 func (d descriptors) beyond(before descriptors) []string {
