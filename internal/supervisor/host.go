@@ -61,13 +61,13 @@ func New(c Config) (*Engine, error) {
 	if err := unix.Access(c.Helper, unix.X_OK); err != nil {
 		return nil, fmt.Errorf("helper %s: %w; build it with \"make build\" or set its path", c.Helper, err)
 	}
-	owed := newLedger(c.Journal, c.Log)
+	owed := newLedger(c.Journal)
 	c.Journal = owed
 	h, err := newRealHost(c)
 	if err != nil {
 		return nil, err
 	}
-	h.ledger = owed
+	h.ledger, owed.settle = owed, h.settle
 	return newEngine(c.Policy, c.Journal, func(n notify) host { h.notify = n; return h }, c.Log), nil
 }
 

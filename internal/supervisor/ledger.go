@@ -3,7 +3,7 @@ package supervisor
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,8 +17,8 @@ import (
 // The beginning of a run is not owed: what cannot be stored is not started.
 type ledger struct {
 	Journal
-	log  *slog.Logger
-	wake chan struct{}
+	settle func(panel.ServiceID) // called when the end of a run, which was owed, is stored
+	wake   chan struct{}
 
 	mu    sync.Mutex
 	debts map[panel.ServiceID]*debt // of services that something was ever owed to
@@ -33,6 +33,9 @@ type debt struct {
 // write is one change of what is stored. It may be tried again and again.
 type write func(context.Context) error
 
+// errOwed says that something is not stored yet, and will be.
+var errOwed = errors.New("not stored yet")
+
 const (
 	// settleEvery is the time between two tries: soon after a disk has room again.
 	settleEvery = time.Second
@@ -41,8 +44,8 @@ const (
 	maxOwed = 256
 )
 
-func newLedger(j Journal, log *slog.Logger) *ledger {
-	return &ledger{Journal: j, log: log, wake: make(chan struct{}, 1), debts: map[panel.ServiceID]*debt{}}
+func newLedger(j Journal) *ledger {
+	return &ledger{Journal: j, settle: func(panel.ServiceID) {}, wake: make(chan struct{}, 1), debts: map[panel.ServiceID]*debt{}}
 }
 
 // BeginRun stores what is owed of the service first.
@@ -55,47 +58,58 @@ func (l *ledger) BeginRun(ctx context.Context, run panel.RunStart) error {
 	return l.Journal.BeginRun(ctx, run)
 }
 
-// EndRun stores how a run ended, now or later; the error says that it is later.
+// EndRun stores how a run ended, now or, with errOwed, later.
 func (l *ledger) EndRun(ctx context.Context, id panel.ServiceID, exit panel.Exit, pace panel.Pace) error {
-	return l.store(ctx, id, func(ctx context.Context) error { return l.Journal.EndRun(ctx, id, exit, pace) })
+	now := func(ctx context.Context) error { return l.Journal.EndRun(ctx, id, exit, pace) }
+	return l.store(ctx, id, now, func(ctx context.Context) error {
+		err := now(ctx)
+		if !worthRetrying(err) {
+			l.settle(id)
+		}
+		return err
+	})
 }
 
-// SetWanted stores what is wanted, now or later; the error says that it is later.
+// SetWanted stores what is wanted, now or, with errOwed, later.
 func (l *ledger) SetWanted(ctx context.Context, id panel.ServiceID, wanted panel.Wanted, by panel.Actor, at time.Time,
 	ev panel.Event) (svc panel.Service, err error) {
-	err = l.store(ctx, id, func(ctx context.Context) (err error) {
+	now := func(ctx context.Context) (err error) {
 		svc, err = l.Journal.SetWanted(ctx, id, wanted, by, at, ev)
+		return err
+	}
+	err = l.store(ctx, id, now, func(ctx context.Context) error {
+		_, err := l.Journal.SetWanted(ctx, id, wanted, by, at, ev)
 		return err
 	})
 	return svc, err
 }
 
-// AddEvent stores what happened, now or later; the error says that it is later.
+// AddEvent stores what happened, now or, with errOwed, later.
 func (l *ledger) AddEvent(ctx context.Context, ev panel.Event) error {
-	return l.store(ctx, ev.Service, func(ctx context.Context) error { return l.Journal.AddEvent(ctx, ev) })
+	now := func(ctx context.Context) error { return l.Journal.AddEvent(ctx, ev) }
+	return l.store(ctx, ev.Service, now, now)
 }
 
-// store writes behind everything that is owed already. A service has one worker at a time, so that no two calls for
-// it meet.
-func (l *ledger) store(ctx context.Context, id panel.ServiceID, w write) error {
-	d := l.debt(id, false)
-	err := error(nil)
-	if d != nil {
+// store writes behind everything that is owed already; later is what is owed when that fails. A service has one worker
+// at a time, so that no two calls for it meet.
+func (l *ledger) store(ctx context.Context, id panel.ServiceID, now, later write) error {
+	var err error
+	if d := l.debt(id, false); d != nil {
 		err = d.settle(ctx)
 	}
 	if err == nil {
-		if err = w(ctx); !worthRetrying(err) {
+		if err = now(ctx); !worthRetrying(err) {
 			return err
 		}
 	}
-	if !l.debt(id, true).owe(w) {
-		l.log.Error("too much of a service waits to be stored; this is dropped", "service", id)
+	if !l.debt(id, true).owe(later) {
+		return fmt.Errorf("too much of it waits to be stored: %w", err)
 	}
 	select {
 	case l.wake <- struct{}{}:
 	default:
 	}
-	return err
+	return fmt.Errorf("%w: %w", errOwed, err)
 }
 
 // worthRetrying tells apart what the disk or the database refuses at the moment from what can never be stored, such

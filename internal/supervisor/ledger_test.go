@@ -67,14 +67,21 @@ func onFullDisk(t *testing.T) (*site, *atomic.Bool, panel.ServiceID) {
 func TestEndOnFullDiskIsStoredLater(t *testing.T) {
 	s, full, id := onFullDisk(t)
 	full.Store(true)
-	if err := unix.Kill(s.status(id).PID, unix.SIGKILL); err != nil {
+	pid := s.status(id).PID
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	if e := s.awaitState(id, panel.Backoff).LastExit; e.Step != panel.StepRecord {
 		t.Errorf("the start that cannot be stored: %+v", e)
 	}
+	if err := unix.Kill(pid, 0); err != nil { // else a daemon that comes now could not learn how it ended
+		t.Errorf("the process that ended does not wait as a zombie: %v", err)
+	}
 	full.Store(false)
 	s.awaitState(id, panel.Running)
+	if err := unix.Kill(pid, 0); err != unix.ESRCH {
+		t.Errorf("the process that ended is not reaped: %v", err)
+	}
 	runs, err := s.store.Runs(t.Context(), id, 10)
 	if err != nil {
 		t.Fatal(err)
