@@ -158,8 +158,9 @@ func (b *book) saysOfExit() string {
 // foundAfter is how long after coming back upkeep may take to find that a run has ended.
 const foundAfter = 2 * time.Second
 
-// judgeUnknown: an exit may be unknown when nobody watched as the main process ended, or shortly before: then what it
-// had left behind was still being stopped, and only upkeep's memory held its status.
+// judgeUnknown: an exit may be unknown when nobody watched as the main process ended, or before what it had left behind
+// was stopped: until then only the memory of upkeep holds its status. The time of an end that is unknown is that of the
+// look.
 func (c *chaos) judgeUnknown(run panel.Run, b *book, id string) string {
 	if b == nil && c.during(&c.silent, run.StartedAt, graceAfter) {
 		c.report.excuse("launchers that died with upkeep", 1, "run %s", id)
@@ -168,12 +169,22 @@ func (c *chaos) judgeUnknown(run panel.Run, b *book, id string) string {
 	if b == nil {
 		return "its exit is unknown, and its program never came to main"
 	}
-	const atLongest = stopTimeout + graceAfter
-	if c.during(&c.blind, b.alive, beatTime) || c.during(&c.blind, b.alive.Add(atLongest), atLongest) {
+	if c.blindBetween(b.alive.Add(-beatTime), run.End.At) {
 		c.report.excuse("exits that nobody saw", 1, "run %s, last alive %s", id, c.report.at(b.alive))
 		return ""
 	}
 	return fmt.Sprintf("its exit is unknown, and upkeep was there when it ended, at %s", c.report.at(b.alive))
+}
+
+func (c *chaos) blindBetween(from, to time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.blind {
+		if s.from.Before(to) && (s.to.IsZero() || s.to.After(from)) {
+			return true
+		}
+	}
+	return false
 }
 
 // beatTime is how late a book may be with the end of its writer, on a busy machine.

@@ -126,14 +126,15 @@ func (l *logs) tallyOf(stream string) *tally {
 	return t
 }
 
-// join counts lines that a full disk cut in two, and returns how many; the pieces that are left over stay.
-func (l *logs) join() (joined int) {
+// join counts lines that a full disk cut in two, and returns how many; the pieces that are left over stay. Two pieces of
+// different lines may look like a line too: only one that is wanted counts.
+func (l *logs) join(wanted func(stream string, number int) bool) (joined int) {
 	for i := 0; i < len(l.torn); i++ {
 		for j := range l.torn {
 			// A line of upkeep's own may stand behind the first piece, which it did not know to be one.
 			head, _, _ := strings.Cut(l.torn[i].text, string(ownPrefix))
 			stream, number, ok := l.parseLine(head + l.torn[j].text)
-			if i == j || !ok {
+			if i == j || !ok || !wanted(stream, number) {
 				continue
 			}
 			l.tallyOf(stream).count(number)
@@ -182,13 +183,29 @@ func (t *tally) verdict(b *book) (missing, doubled []int) {
 	return missing, doubled
 }
 
+// missingIn says which lines the logs lack.
+func missingIn(l *logs, books []*book) func(stream string, number int) bool {
+	written := map[string]int{}
+	for _, b := range books {
+		written[b.stream] = int(b.lines)
+	}
+	return func(stream string, number int) bool {
+		n, known := written[stream]
+		if !known || number > n+1 {
+			return false
+		}
+		seen := l.tallyOf(stream).seen
+		return number >= len(seen) || seen[number] == 0
+	}
+}
+
 // auditLines compares all books with all logs.
 func (c *chaos) auditLines(books []*book) error {
 	l, err := readLogs(c.instance, c.holdAll())
 	if err != nil {
 		return err
 	}
-	if n := l.join(); n > 0 {
+	if n := l.join(missingIn(l, books)); n > 0 {
 		if len(c.full) == 0 {
 			c.report.violation("lines", "%d lines are cut in two, and no disk was full", n)
 		}

@@ -86,6 +86,12 @@ func of(service string, all []process) []process {
 	return found
 }
 
+// gone reports whether a process that was seen has ended since.
+func (p process) gone() bool {
+	now, ok := readProcess(p.pid)
+	return !ok || now.zombie() || now.start != p.start
+}
+
 // send signals the process that was seen, and nobody who got its number since.
 func (p process) send(sig unix.Signal) error {
 	fd, err := unix.PidfdOpen(p.pid, 0)
@@ -93,7 +99,7 @@ func (p process) send(sig unix.Signal) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if now, ok := readProcess(p.pid); !ok || now.start != p.start {
+	if p.gone() {
 		return unix.ESRCH
 	}
 	return unix.PidfdSendSignal(fd, sig, nil, 0)
