@@ -29,7 +29,7 @@ func TestShortRun(t *testing.T) {
 	if err := rig.Build(bin); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("/proc/self/exe", "-seed", "7", "-for", "12s", "-services", "30", "-bin", bin)
+	cmd := exec.Command("/proc/self/exe", "-seed", "9", "-for", "8s", "-services", "20", "-bin", bin)
 	cmd.Env = append(os.Environ(), asProgram+"=1")
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), "SKIPPED") {
