@@ -24,6 +24,7 @@ type request struct {
 type addition struct {
 	svc  panel.Service
 	acct panel.Account
+	last panel.Recovery // zero for a service that never ran
 }
 
 type answer struct {
@@ -191,7 +192,7 @@ func (l *loop) request(r request) {
 		return
 	}
 	if r.add != nil {
-		l.enter(r.add.svc, r.add.acct)
+		l.enter(r.add.svc, r.add.acct).machine.restore(r.add.last)
 	}
 	en, ok := l.entries[r.id]
 	if !ok {
