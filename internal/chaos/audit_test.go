@@ -64,6 +64,7 @@ func TestLines(t *testing.T) {
 		{"never written", []string{one + two + three}, 1, false, "line 3 is there"},
 		{"torn", []string{one + two + three[:20] + "\n"}, 2, false, "neither a line"},
 		{"cut in two by a full disk", []string{one + two[:20], two[20:] + three}, 3, true, ""},
+		{"cut in two, and the first file come back to", []string{one[:20] + three, one[20:] + two}, 3, true, ""},
 		{"cut in two for no reason", []string{one + two[:20], two[20:] + three}, 3, false, "no disk was full"},
 		{"nobody's", []string{one + other}, 1, false, "no book"},
 	} {

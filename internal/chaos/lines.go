@@ -87,9 +87,16 @@ func (l *logs) read(name string, text io.Reader) error {
 		if bytes.HasPrefix(line, ownPrefix) {
 			continue
 		}
-		stream, number, ok := l.parseLine(string(line))
+		text := string(line)
+		stream, number, ok := l.parseLine(text)
+		if begin := strings.LastIndex(text, l.instance+"-"); !ok && begin > 0 {
+			// A whole line may stand behind a piece: the file was left in the middle of a line, and come back to.
+			l.torn = append(l.torn, piece{fmt.Sprintf("%s, line %d", name, at), text[:begin]})
+			text = text[begin:]
+			stream, number, ok = l.parseLine(text)
+		}
 		if !ok {
-			l.torn = append(l.torn, piece{fmt.Sprintf("%s, line %d", name, at), string(line)})
+			l.torn = append(l.torn, piece{fmt.Sprintf("%s, line %d", name, at), text})
 			continue
 		}
 		t := l.tallyOf(stream)
