@@ -184,6 +184,14 @@ func (p *person) clarify(ctx context.Context, s *service) {
 	}
 }
 
+// settle notes what the panel said. While the disk is full it says that this may not last.
+func (p *person) settle(s *service, exists bool, wanted panel.Wanted) {
+	s.sure(exists, wanted)
+	if p.during(&p.full, time.Now(), graceAfter) {
+		p.doubt(s)
+	}
+}
+
 func (p *person) create(ctx context.Context, s *service) error {
 	form, err := p.visit(ctx, s.list()+"/new")
 	if err != nil {
@@ -205,7 +213,7 @@ func (p *person) create(ctx context.Context, s *service) error {
 	if !strings.HasPrefix(done.says(), "Created "+s.name) {
 		p.report.violation("web", "created %v, and the page says %q", s, done.says())
 	}
-	s.sure(true, panel.WantedOn)
+	p.settle(s, true, panel.WantedOn)
 	return nil
 }
 
@@ -214,7 +222,7 @@ func (p *person) pause(ctx context.Context, s *service) error {
 	if err != nil {
 		return err
 	}
-	s.sure(true, panel.WantedPaused)
+	p.settle(s, true, panel.WantedPaused)
 	if strings.HasPrefix(done.says(), "Paused "+s.name) {
 		p.wantNothing(s, "the page says that it is paused")
 	}
@@ -233,7 +241,7 @@ func (p *person) resume(ctx context.Context, s *service) error {
 	if err != nil {
 		return err
 	}
-	s.sure(true, panel.WantedOn)
+	p.settle(s, true, panel.WantedOn)
 	if state := done.state(); state == string(panel.Paused) && strings.HasPrefix(done.says(), "Resumed") {
 		p.report.violation("state", "%v: resumed (%q), and its page says %s", s, done.says(), state)
 	}
@@ -246,7 +254,7 @@ func (p *person) restart(ctx context.Context, s *service, how string) error {
 	if err != nil {
 		return err
 	}
-	s.sure(true, wanted)
+	p.settle(s, true, wanted)
 	var old, pid int
 	if n, _ := fmt.Sscanf(done.says(), "Restarted: PID %d replaced %d", &pid, &old); n == 2 {
 		for _, process := range of(s.name, processes()) {
@@ -272,7 +280,7 @@ func (p *person) edit(ctx context.Context, s *service) error {
 	if _, err := p.answered(ctx, s, s.path()+"/edit", answer, err); err != nil {
 		return err
 	}
-	s.sure(true, wanted)
+	p.settle(s, true, wanted)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.annotation = annotation
@@ -303,7 +311,7 @@ func (p *person) remove(ctx context.Context, s *service) error {
 		p.doubt(s) // it took longer than a page waits
 		return nil
 	}
-	s.sure(false, "")
+	p.settle(s, false, "")
 	p.wantNothing(s, "the page says that it is deleted")
 	p.succeed(s)
 	return nil

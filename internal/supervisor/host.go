@@ -46,6 +46,9 @@ type Config struct {
 	Instance string // of this upkeep, unique on the machine, [a-z0-9]
 	Helper   string // path of upkeep-helper
 
+	// FIFOs is the folder of the services' FIFOs, each named by its ID. Programs that write over their environment are
+	// recognised by them when a run is not recorded; empty leaves that out.
+	FIFOs string
 	// OpenFile is the soft limit of open descriptors of a service; 0 means 1024, what a login shell has.
 	OpenFile uint64
 	// NoCgroup keeps the engine from control groups even where they could be used.
@@ -61,27 +64,30 @@ func New(c Config) (*Engine, error) {
 	if err := unix.Access(c.Helper, unix.X_OK); err != nil {
 		return nil, fmt.Errorf("helper %s: %w; build it with \"make build\" or set its path", c.Helper, err)
 	}
-	owed := newLedger(c.Journal)
-	c.Journal = owed
+	late := newLateJournal(c.Journal)
+	c.Journal = late
 	h, err := newRealHost(c)
 	if err != nil {
 		return nil, err
 	}
-	h.ledger, owed.settle = owed, h.settle
-	return newEngine(c.Policy, c.Journal, func(n notify) host { h.notify = n; return h }, c.Log), nil
+	late.settle = h.settle
+	e := newEngine(c.Policy, late, func(n notify) host { h.notify = n; return h }, c.Log)
+	e.late = late
+	return e, nil
 }
 
 // realHost does what the engine wants on this machine.
 type realHost struct {
 	Config
 	notify notify
-	ledger *ledger // the Journal
 	bootID string
 	tree   *cgroup.Tree // nil where control groups cannot be used
 	spares *spares
 	poll   *poller
 	// looking wakes lookAtStopping: a run without a control group is being stopped.
 	looking chan struct{}
+	// carriers are the processes of services by what they carry; nil until the take-over needs them. Only that uses it.
+	carriers map[panel.ServiceID][]process.Carrier
 
 	mu   sync.Mutex
 	runs map[panel.ServiceID]*liveRun
@@ -150,7 +156,6 @@ func (h *realHost) run(ctx context.Context) error {
 	var group sync.WaitGroup
 	group.Go(func() { h.reapOrphans(ctx) })
 	group.Go(func() { h.lookAtStopping(ctx) })
-	group.Go(func() { h.ledger.run(ctx) })
 	stop := context.AfterFunc(ctx, h.poll.wake)
 	defer stop()
 	err := h.poll.wait(ctx, h.exited, h.groupsChanged)

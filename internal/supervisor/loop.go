@@ -16,6 +16,7 @@ type request struct {
 	add     *addition      // the service is new
 	update  *panel.Service // its definition was edited
 	stopAll bool
+	catchUp bool              // write what could not be written before
 	until   func(*entry) bool // the answer waits for this; nil answers at once
 	outcome bool              // the answer is the outcome of a restart
 	reply   chan answer
@@ -37,8 +38,6 @@ type result struct {
 	id    panel.ServiceID
 	event event // nil when there is nothing to say
 	done  bool  // the service's worker has finished its batch
-	// unstored is why what is wanted now could not be stored. Whoever asked must not believe that it will last.
-	unstored error
 }
 
 // entry is the loop's side of one service.
@@ -167,8 +166,12 @@ func (l *loop) takeOver(ctx context.Context) error {
 	}
 	l.host.tookOver()
 	for i, svc := range services {
+		rec := last[svc.ID]
+		if ev, ok := found[i].(evAdopt); ok && ev.unrecorded != nil {
+			rec.RunStart, rec.Live = *ev.unrecorded, true
+		}
 		en := l.enter(svc, accounts[svc.Account])
-		en.machine.restore(last[svc.ID])
+		en.machine.restore(rec)
 		l.apply(en, found[i])
 	}
 	return nil
@@ -201,6 +204,9 @@ func (l *loop) request(r request) {
 	}
 	if r.update != nil {
 		en.svc = *r.update
+	}
+	if r.catchUp {
+		l.carry(en, []action{doCatchUp{}})
 	}
 	if r.event == nil {
 		r.reply <- answer{}
@@ -244,9 +250,6 @@ func (l *loop) result(r result) {
 	en, ok := l.entries[r.id]
 	if !ok {
 		return
-	}
-	if r.unstored != nil {
-		l.disappoint(en, r.unstored)
 	}
 	if r.done {
 		en.busy = false
@@ -317,20 +320,6 @@ func (l *loop) answerWaiters(en *entry) {
 			continue
 		}
 		kept = append(kept, r)
-	}
-	en.waiters = kept
-}
-
-// disappoint tells whoever waits for a start or a pause that it is being carried out and not stored. A removal is
-// stored by others.
-func (l *loop) disappoint(en *entry, err error) {
-	kept := en.waiters[:0]
-	for _, r := range en.waiters {
-		if _, removing := r.event.(evRemove); removing {
-			kept = append(kept, r)
-			continue
-		}
-		r.reply <- answer{err: fmt.Errorf("store what is wanted of service %d: %w", en.svc.ID, err)}
 	}
 	en.waiters = kept
 }

@@ -13,10 +13,22 @@ import (
 	"upkeep/internal/process"
 )
 
-// takeOver looks what is left of a recorded run. Nothing that lives is ever started a second time: a main process
-// is recognised by its identity, and helpers that outlived it by the run's control group or marker. What cannot be
-// found out is an error, and not "nothing".
+// takeOver looks what is left of the service's latest run, recorded or not.
 func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
+	found, err := h.takeOverRecorded(ctx, svc, acct, rec)
+	if _, nothing := found.(evBoot); err != nil || !nothing {
+		return found, err
+	}
+	if other, err := h.adoptUnrecorded(ctx, svc, acct, rec); err != nil || other != nil {
+		return other, err
+	}
+	return found, nil
+}
+
+// takeOverRecorded looks what is left of a recorded run. Nothing that lives is ever started a second time: a main
+// process is recognised by its identity, and helpers that outlived it by the run's control group or marker. What
+// cannot be found out is an error, and not "nothing".
+func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
 	boot := evBoot{cause: panel.CauseBoot}
 	if !rec.Live {
 		return boot, nil
@@ -33,6 +45,7 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 	}
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
 	if alive {
+		h.closeKept(r.name())
 		h.hold(r)
 		h.Keeper.Put(r.name(), r.pidfd)
 		h.attach(ctx, svc, acct)
@@ -150,6 +163,15 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+}
+
+// closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services
+// until all are taken over could be more than the machine allows.
+func (h *realHost) closeKept(name string) {
+	if fd, ok := h.left.FDs[name]; ok {
+		unix.Close(fd)
+		delete(h.left.FDs, name)
+	}
 }
 
 // refillKeeper gives a new keeper everything that the one before held.

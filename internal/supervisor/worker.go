@@ -117,7 +117,7 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doEnd:
 		e.host.end(ctx, id, a.exit)
 		err := e.journal.EndRun(ctx, id, a.exit, a.pace)
-		if e.note(err, "record end", id); !errors.Is(err, errOwed) { // else the ledger settles it
+		if e.note(err, "record end", id); !errors.Is(err, panel.ErrStorage) { // else it is settled once it is written
 			e.host.settle(id)
 		}
 		exit := a.exit
@@ -125,14 +125,14 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doWanted:
 		a.event.Account, a.event.Service, a.event.ServiceName = j.acct.ID, id, j.svc.Name
 		_, err := e.journal.SetWanted(ctx, id, a.wanted, a.event.By, a.event.At, a.event)
-		if e.note(err, "store what is wanted", id); err != nil {
-			e.results <- result{id: id, unstored: err}
-		}
+		e.note(err, "store what is wanted", id)
 	case doRecord:
 		e.record(ctx, j, a.event)
 	case doOutcome:
 		out := a.outcome
 		e.record(ctx, j, panel.Event{Kind: panel.EventRestarted, By: a.by, Run: out.Run, PID: out.PID, Outcome: &out})
+	case doCatchUp:
+		e.note(e.late.catchUp(ctx, id), "write what was put off", id)
 	case doForget:
 		e.host.forget(id)
 	}
