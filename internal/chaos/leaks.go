@@ -204,7 +204,8 @@ func (c *chaos) endAll(ctx context.Context) error {
 }
 
 // ownFiles are what may lie in the data directory of an upkeep without services.
-var ownFiles = []string{"fifos", "logs", "lock", "upkeep.db", "upkeep.db-wal", "upkeep.db-shm", "upkeep.db.lock", "keeper.lock", "keeper.log",
+var ownFiles = []string{"fifos", "logs", "lock", "upkeep.db", "upkeep.db-wal", "upkeep.db-shm", "upkeep.db.lock",
+	"upkeep.db.use.lock", "upkeep.db.instance", "keeper.lock", "keeper.log",
 	"drain.lock", "backups"}
 
 // auditFolder looks for temporary files.
