@@ -41,12 +41,7 @@ func (h *host) serve(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	ended := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(ended) }() // how it ended is seen by what it leaves
-	h.mu.Lock()
-	h.ended = ended
-	h.starts++
-	h.mu.Unlock()
+	go func() { _ = cmd.Wait() }() // how it ended is seen by what it leaves
 	return h.awaitReady(ctx, before)
 }
 

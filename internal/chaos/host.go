@@ -31,14 +31,12 @@ type host struct {
 	striking sync.Mutex // held by a fault that concerns upkeep itself: one at a time
 
 	mu     sync.Mutex
-	ended  chan struct{} // closed when the process that was started as upkeep has ended
-	blind  []span        // when nobody watched over the services
-	silent []span        // when the panel need not answer
-	full   []span        // when the disk of the data directory was full
-	away   []span        // when a home could not be reached
+	blind  []span // when nobody watched over the services
+	silent []span // when the panel need not answer
+	full   []span // when the disk of the data directory was full
+	away   []span // when a home could not be reached
 	kills  map[string]bool
 	held   map[fileID]*heldFile
-	starts int
 }
 
 // span is a time from … to; to is zero while it goes on.
