@@ -108,6 +108,8 @@ type LogsView struct {
 	Extract panel.LogExtract
 	Display string // path of the file with ~ for the home
 	Newest  bool   // the window reaches the end of the file
+	// Unreadable says in one sentence why there is nothing to show; empty when the log could be read.
+	Unreadable string
 }
 
 // ProcessRow is one process of the table.

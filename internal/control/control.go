@@ -27,6 +27,7 @@ type Store interface {
 // Engine is what control needs of the supervisor.
 type Engine interface {
 	Add(context.Context, panel.Service, panel.Account, panel.Actor) error
+	AddAgain(context.Context, panel.Service, panel.Account, panel.Actor) error
 	Update(context.Context, panel.Service) error
 	Start(context.Context, panel.ServiceID, panel.Actor) error
 	Pause(context.Context, panel.ServiceID, panel.Actor) error
@@ -151,7 +152,7 @@ func (c *Control) Remove(ctx context.Context, acct panel.Account, name string, b
 	// The stop is done: whoever asked may have gone away, but half a removal helps nobody.
 	ctx = context.WithoutCancel(ctx)
 	if err := c.store.DeleteService(ctx, svc.ID, by); err != nil {
-		return errors.Join(err, c.engine.Add(ctx, svc, acct, by))
+		return errors.Join(err, c.engine.AddAgain(ctx, svc, acct, by))
 	}
 	return nil
 }

@@ -253,7 +253,7 @@ func TestDismiss(t *testing.T) {
 	}
 	l.Dismiss()
 	var status syscall.WaitStatus
-	if _, err := syscall.Wait4(l.PID, &status, 0, nil); err != nil || !status.Exited() || status.ExitStatus() != 0 {
+	if _, err := syscall.Wait4(l.PID, &status, 0, nil); err != nil || status.ExitStatus() != ExitFailed {
 		t.Errorf("status %v, %v", status, err)
 	}
 	l.Dismiss() // is harmless

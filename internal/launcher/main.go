@@ -21,11 +21,9 @@ const socketFD = 3
 // memory or threads, was never the program.
 const lastWord = 1
 
-// exitDismissed is the exit status of a launcher that nothing was asked of.
-const exitDismissed = 0
-
-// ExitFailed is the exit status of a launcher that could not execute the program. Why, it says on its socket; the
-// status is all that is left when the daemon has died.
+// ExitFailed is the exit status of a launcher that became nothing: it was dismissed, or could not execute the program.
+// Why, it says on its socket; the status is all that is left when the daemon has died, maybe after it stored the run and
+// before it said what to execute.
 const ExitFailed = 125
 
 // Main waits for a spec and becomes the program. It does not return: it ends the process when there is nothing to
@@ -35,9 +33,6 @@ func Main() {
 	// thread the whole process.
 	runtime.LockOSThread()
 	spec, err := receiveSpec()
-	if err == io.EOF {
-		os.Exit(exitDismissed)
-	}
 	if err != nil {
 		os.Exit(ExitFailed)
 	}

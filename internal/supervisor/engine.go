@@ -194,7 +194,28 @@ func (e *Engine) tell() {
 
 // Add makes the engine responsible for a service that was just stored, and starts it when it is wanted on.
 func (e *Engine) Add(ctx context.Context, svc panel.Service, acct panel.Account, by panel.Actor) error {
-	return e.do(ctx, request{id: svc.ID, add: &addition{svc, acct}, event: evBoot{cause: panel.CauseAsked, by: by}}).err
+	return e.add(ctx, svc, acct, panel.Recovery{}, by)
+}
+
+// AddAgain takes back a service that was removed here and could not be deleted: its runs are numbered on, and its
+// failures still count.
+func (e *Engine) AddAgain(ctx context.Context, svc panel.Service, acct panel.Account, by panel.Actor) error {
+	recoveries, err := e.journal.Recoveries(ctx)
+	if err != nil {
+		return fmt.Errorf("take service %d back: %w", svc.ID, err)
+	}
+	var last panel.Recovery
+	for _, rec := range recoveries {
+		if rec.Service == svc.ID {
+			last = rec
+		}
+	}
+	return e.add(ctx, svc, acct, last, by)
+}
+
+func (e *Engine) add(ctx context.Context, svc panel.Service, acct panel.Account, last panel.Recovery, by panel.Actor) error {
+	boot := evBoot{cause: panel.CauseAsked, by: by}
+	return e.do(ctx, request{id: svc.ID, add: &addition{svc, acct, last}, event: boot}).err
 }
 
 // Update tells the engine of an edited definition; it applies at the next start.

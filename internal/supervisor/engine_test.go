@@ -387,3 +387,24 @@ func TestEngineEndsUnderRequests(t *testing.T) {
 		}
 	})
 }
+
+// TestAddAgain takes a service back that could not be deleted: its runs are numbered on, and what failed before counts.
+func TestAddAgain(t *testing.T) {
+	perform(t, inTurn(program{lives: time.Second, code: 1}, steady), func(t *testing.T, s *stage) {
+		id := s.add(1)
+		s.pass(5 * time.Second)
+		if st := s.status(id); st.State != panel.Running || st.Run != 2 || st.Failures != 1 {
+			t.Fatalf("before: %+v", st)
+		}
+		if err := s.Remove(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.AddAgain(t.Context(), s.journal.services[id-1], s.journal.accounts[1], ann); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(5 * time.Second)
+		if st := s.status(id); st.State != panel.Running || st.Run != 3 || st.Failures != 1 {
+			t.Errorf("after: %+v", st)
+		}
+	})
+}

@@ -72,6 +72,7 @@ func New(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	late.settle = h.settle
 	e := newEngine(c.Policy, late, func(n notify) host { h.notify = n; return h }, c.Log)
 	e.late = late
 	e.limits = h.limits()

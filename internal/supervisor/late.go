@@ -21,6 +21,7 @@ const maxLateEvents = 20
 // is as it was stored last, and the panel said that it might be.
 type lateJournal struct {
 	Journal
+	settle func(panel.ServiceID) // called when the end of a run is written late
 
 	mu   sync.Mutex
 	late map[panel.ServiceID]*lateness
@@ -34,7 +35,7 @@ type lateness struct {
 }
 
 func newLateJournal(j Journal) *lateJournal {
-	return &lateJournal{Journal: j, late: map[panel.ServiceID]*lateness{}}
+	return &lateJournal{Journal: j, settle: func(panel.ServiceID) {}, late: map[panel.ServiceID]*lateness{}}
 }
 
 // BeginRun is refused as long as something earlier of the service could not be written.
@@ -47,33 +48,43 @@ func (l *lateJournal) BeginRun(ctx context.Context, run panel.RunStart) error {
 
 // EndRun is written later when it has to be.
 func (l *lateJournal) EndRun(ctx context.Context, id panel.ServiceID, exit panel.Exit, pace panel.Pace) error {
+	do := func(ctx context.Context) error { return l.Journal.EndRun(ctx, id, exit, pace) }
 	return l.write(ctx, id, func(late *lateness) bool {
 		first := !late.ended
 		late.ended = true
 		return first
-	}, func(ctx context.Context) error { return l.Journal.EndRun(ctx, id, exit, pace) })
+	}, do, func(ctx context.Context) error {
+		err := do(ctx)
+		if !errors.Is(err, panel.ErrStorage) {
+			l.settle(id)
+		}
+		return err
+	})
 }
 
 // SetWanted is written later when it has to be; the service is not told then.
 func (l *lateJournal) SetWanted(ctx context.Context, id panel.ServiceID, wanted panel.Wanted, by panel.Actor,
 	at time.Time, ev panel.Event) (svc panel.Service, err error) {
-	err = l.write(ctx, id, func(*lateness) bool { return true }, func(ctx context.Context) error {
+	do := func(ctx context.Context) (err error) {
 		svc, err = l.Journal.SetWanted(ctx, id, wanted, by, at, ev)
 		return err
-	})
+	}
+	err = l.write(ctx, id, func(*lateness) bool { return true }, do, do)
 	return svc, err
 }
 
 // AddEvent is written later when it has to be, as long as there are not too many.
 func (l *lateJournal) AddEvent(ctx context.Context, ev panel.Event) error {
+	do := func(ctx context.Context) error { return l.Journal.AddEvent(ctx, ev) }
 	return l.write(ctx, ev.Service, func(late *lateness) bool {
 		late.events++
 		return late.events <= maxLateEvents
-	}, func(ctx context.Context) error { return l.Journal.AddEvent(ctx, ev) })
+	}, do, do)
 }
 
-// write does what it is given, or keeps it when the journal cannot be written and keep says so.
-func (l *lateJournal) write(ctx context.Context, id panel.ServiceID, keep func(*lateness) bool, do func(context.Context) error) error {
+// write does what it is given, or keeps what to do later when the journal cannot be written and keep says so.
+func (l *lateJournal) write(ctx context.Context, id panel.ServiceID, keep func(*lateness) bool,
+	do, later func(context.Context) error) error {
 	err := l.catchUp(ctx, id)
 	if err == nil {
 		err = do(ctx)
@@ -89,7 +100,7 @@ func (l *lateJournal) write(ctx context.Context, id panel.ServiceID, keep func(*
 		l.late[id] = late
 	}
 	if keep(late) {
-		late.writes = append(late.writes, do)
+		late.writes = append(late.writes, later)
 	}
 	return fmt.Errorf("put off: %w", err)
 }

@@ -120,6 +120,32 @@ func (s *site) stored(id panel.ServiceID) panel.Service {
 	return svc
 }
 
+// The run is held on to until its end is written: should this daemon be killed before, the next one can still learn how
+// it ended.
+func TestRunIsHeldUntilItsEndIsWritten(t *testing.T) {
+	p, isFull := fillable()
+	s := newSite(t, p)
+	id := s.add("steady", "sleep 1000")
+	pid := s.awaitState(id, panel.Running).PID
+	isFull.Store(true)
+	send(t, pid, unix.SIGKILL)
+	s.awaitState(id, panel.Backoff)
+	if err := unix.Kill(pid, 0); err != nil {
+		t.Errorf("the process that ended does not wait as a zombie: %v", err)
+	}
+	isFull.Store(false)
+	check(t, s.CatchUp(t.Context()))
+	s.awaitState(id, panel.Running)
+	if err := unix.Kill(pid, 0); err != unix.ESRCH {
+		t.Errorf("the process that ended is not reaped: %v", err)
+	}
+	runs, err := s.store.Runs(t.Context(), id, 10)
+	check(t, err)
+	if first := runs[len(runs)-1]; first.End == nil || first.End.Signal != int(unix.SIGKILL) {
+		t.Errorf("stored is %+v", first.End)
+	}
+}
+
 // count is a Journal that counts, and always fails with an error.
 type count struct {
 	Journal

@@ -26,6 +26,7 @@ type request struct {
 type addition struct {
 	svc  panel.Service
 	acct panel.Account
+	last panel.Recovery // zero for a service that never ran
 }
 
 type answer struct {
@@ -203,7 +204,7 @@ func (l *loop) request(r request) {
 		return
 	}
 	if r.add != nil {
-		l.enter(r.add.svc, r.add.acct)
+		l.enter(r.add.svc, r.add.acct).machine.restore(r.add.last, time.Now())
 	}
 	en, ok := l.entries[r.id]
 	if !ok {

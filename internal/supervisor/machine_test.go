@@ -430,6 +430,24 @@ func TestStopAsksWhatIsLeft(t *testing.T) {
 	}
 }
 
+// TestStopGoesOnAfterTakeOver: upkeep died after the main process of a run that was being paused had ended, and before
+// its helper had. The end was asked for: it is no failure, and the program did not leave the foreground.
+func TestStopGoesOnAfterTakeOver(t *testing.T) {
+	m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedPaused, epoch)
+	m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}})
+	ended := &panel.Exit{Kind: panel.EndSignaled, Signal: 15, At: epoch}
+	got := words(m.on(evAdopt{pid: 99, startedAt: epoch.Add(-time.Hour), ended: ended}, epoch))
+	if want := "[record adopted TERM group inspect]"; fmt.Sprint(got) != want || m.state() != panel.Stopping {
+		t.Errorf("got %s and %q, want stopping and %s", m.state(), got, want)
+	}
+	m.on(evInspected{7, []int{4300}}, epoch)
+	m.on(evInspected{run: 7}, epoch.Add(time.Second))
+	e := m.lastExit
+	if m.state() != panel.Paused || !e.Asked || e.LeftForeground || len(m.pace.Failures) != 0 {
+		t.Errorf("got %s, %+v and %d failures, want paused by an asked end", m.state(), e, len(m.pace.Failures))
+	}
+}
+
 // TestLeftOver: what a kill does not end is named, and the service is not called paused.
 func TestLeftOver(t *testing.T) {
 	m := at(running)

@@ -147,7 +147,7 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 	if os.Getenv("UPKEEP_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	output, err := logs.New(logs.Options{State: filepath.Join(dir, "state"), Logger: log, Coalesce: 5 * time.Millisecond})
+	output, err := openOutput(logs.Options{State: filepath.Join(dir, "state"), Logger: log, Coalesce: 5 * time.Millisecond})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -167,6 +167,18 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 	go func() { ends <- output.Run(logsCtx) }()
 	go func() { defer stopLogs(); ends <- engine.Run(engineCtx) }()
 	return engine, func() error { stopEngine(); return errors.Join(<-ends, <-ends) }, nil
+}
+
+// openOutput waits for the lock of a daemon that was killed while it started a program: the child has it until it
+// executes. Upkeep itself waits for its own lock in the same way.
+func openOutput(o logs.Options) (output *logs.Logs, err error) {
+	for range 100 {
+		if output, err = logs.New(o); !errors.Is(err, panel.ErrBusy) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return output, err
 }
 
 // clear stops everything and looks that nothing is left behind.

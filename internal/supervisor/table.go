@@ -107,10 +107,11 @@ func (m *machine) adopt(e event, now time.Time) []action {
 	m.phase, m.pid, m.startedAt = running, ev.pid, ev.startedAt
 	actions := []action{doRecord{panel.Event{Kind: panel.EventAdopted, Run: m.run, PID: m.pid, At: now}}}
 	switch {
+	case m.wanted != panel.WantedOn: // the stop that was under way goes on, and its end was asked for
+		m.ended = ev.ended
+		actions = append(actions, m.terminate(goalRest, now)...)
 	case ev.ended != nil:
 		actions = append(actions, m.exited(evExited{m.run, *ev.ended}, now)...)
-	case m.wanted != panel.WantedOn:
-		actions = append(actions, m.terminate(goalRest, now)...)
 	}
 	return actions
 }

@@ -59,6 +59,13 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 	}
 	exit := h.exitUnseen(r, rec)
 	explain(exit, r)
+	if kept, ok := h.left.FDs[r.name()]; ok && fd < 0 {
+		// What it left behind may take a while to stop. Until the end is stored, the keeper, or the next one, needs the
+		// pidfd for the status.
+		r.pidfd = kept
+		delete(h.left.FDs, r.name())
+		h.Keeper.Put(r.name(), r.pidfd)
+	}
 	left, err := h.members(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -115,8 +116,10 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 		return evInspected{a.run, alive}
 	case doEnd:
 		e.host.end(ctx, id, a.exit)
-		e.note(e.journal.EndRun(ctx, id, a.exit, a.pace), "record end", id)
-		e.host.settle(id)
+		err := e.journal.EndRun(ctx, id, a.exit, a.pace)
+		if e.note(err, "record end", id); !errors.Is(err, panel.ErrStorage) { // else it is settled once it is written
+			e.host.settle(id)
+		}
 		exit := a.exit
 		e.record(ctx, j, panel.Event{Kind: panel.EventEnded, At: exit.At, Run: exit.Run, Exit: &exit})
 	case doWanted:
