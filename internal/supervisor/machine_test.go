@@ -434,7 +434,7 @@ func TestStopAsksWhatIsLeft(t *testing.T) {
 // its helper had. The end was asked for: it is no failure, and the program did not leave the foreground.
 func TestStopGoesOnAfterTakeOver(t *testing.T) {
 	m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedPaused, epoch)
-	m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}})
+	m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}}, epoch)
 	ended := &panel.Exit{Kind: panel.EndSignaled, Signal: 15, At: epoch}
 	got := words(m.on(evAdopt{pid: 99, startedAt: epoch.Add(-time.Hour), ended: ended}, epoch))
 	if want := "[record adopted TERM group inspect]"; fmt.Sprint(got) != want || m.state() != panel.Stopping {
