@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/control"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/keeper"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
@@ -87,13 +88,16 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 		return err
 	}
 	defer unlock()
+	failpoint.At("serve.locked")
 	srv := &server{settings: s, log: log}
 	if srv.keeper, err = keeper.Join(s.Data, s.Helper, log); err != nil {
 		return err
 	}
+	failpoint.At("serve.joined")
 	if err := srv.assemble(ctx); err != nil {
 		return err
 	}
+	failpoint.At("serve.assembled")
 	defer srv.close()
 	return srv.run(ctx, interrupts, demo)
 }
@@ -176,9 +180,11 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 	if srv.listener, err = srv.listen(); err != nil {
 		return err
 	}
+	failpoint.At("serve.listening")
 	if srv.store, err = store.Open(ctx, s.database()); err != nil {
 		return err
 	}
+	failpoint.At("serve.opened")
 	if srv.logs, err = logs.New(logs.Options{State: s.Data, Logger: srv.log, Keeper: srv.keeper}); err != nil {
 		return err
 	}
@@ -307,6 +313,7 @@ func (srv *server) serveWeb(ctx context.Context, demo bool) error {
 		return err
 	}
 	srv.keeper.Ready()
+	failpoint.At("serve.ready")
 	return srv.web.Run(ctx, srv.listener)
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -147,10 +148,12 @@ func (c *Control) Remove(ctx context.Context, acct panel.Account, name string, b
 	if err := c.engine.Remove(ctx, svc.ID); err != nil && !errors.Is(err, panel.ErrNotFound) {
 		return err
 	}
+	failpoint.At("remove.stopped")
 	// The stop is done: whoever asked may have gone away, but half a removal helps nobody.
 	ctx = context.WithoutCancel(ctx)
 	if err := c.store.DeleteService(ctx, svc.ID, by); err != nil {
 		return errors.Join(err, c.engine.Add(ctx, svc, acct, by))
 	}
+	failpoint.At("remove.deleted")
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
 )
 
 // child is the daemon, and what becomes of it when it ends.
@@ -48,6 +50,7 @@ func (k *keeper) startDaemon() {
 		return
 	}
 	c.pid = pid
+	failpoint.At("keeper.started")
 	k.note("daemon %d is %s", pid, c.binary)
 }
 
@@ -66,12 +69,14 @@ func (k *keeper) reapOne() bool {
 	if err != nil || pid <= 0 {
 		return false
 	}
+	failpoint.At("keeper.reaped")
 	if pid == k.child.pid {
 		k.child.pid = 0
 		k.daemonEnded(syscall.WaitStatus(status))
 		return true
 	}
 	k.ended(pid, syscall.WaitStatus(status))
+	failpoint.At("keeper.noted")
 	return true
 }
 
@@ -154,6 +159,7 @@ func word(status syscall.WaitStatus) string {
 func (k *keeper) daemonReady() {
 	c := &k.child
 	c.known, c.ready = true, time.Now()
+	failpoint.At("keeper.ready")
 	if k.log == nil {
 		k.openLog()
 	}
@@ -252,7 +258,9 @@ func (k *keeper) upgradeStep(status syscall.WaitStatus) {
 		return
 	}
 	k.limit(readyTime, "the new daemon did not become ready")
+	failpoint.At("keeper.replacing")
 	k.startDaemon()
+	failpoint.At("keeper.replaced")
 }
 
 // upgradeDone follows a daemon's word that it is ready. The caller holds mu.

@@ -1,6 +1,10 @@
 package keeper
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
+)
 
 // held is a descriptor under a name.
 type held struct {
@@ -13,6 +17,7 @@ type held struct {
 func (k *keeper) put(name string, fd int) {
 	k.drop(name)
 	k.held[name] = &held{fd: fd}
+	failpoint.At("keeper.put")
 }
 
 // drop lets go of a name and of what is known about it. The caller holds mu.

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/drain"
+	"upkeep/internal/failpoint"
 )
 
 // mover moves output to the log files while no daemon does. Its fields are guarded by the keeper's mu.
@@ -197,6 +198,7 @@ func (w *mover1) toLog() error {
 		if _, err := drain.Move(w.fifo.fd, w.log.fd, st.Size, moveBytes); err != nil {
 			return err
 		}
+		failpoint.At("keeper.moved")
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
 )
 
 // peer is a connection: the daemon's, or that of a command.
@@ -116,6 +118,7 @@ func (k *keeper) serve(p *peer) {
 // daemonGone notes that the daemon's connection is closed. The caller holds mu.
 func (k *keeper) daemonGone() {
 	k.daemon = nil
+	failpoint.At("keeper.alone")
 	k.lookAtMover()
 	switch {
 	case k.child.pid != 0: // its end will be seen by waiting
@@ -198,6 +201,7 @@ func (k *keeper) join(p *peer) {
 		return
 	}
 	k.daemon = p
+	failpoint.At("keeper.joined")
 	p.send(message{verb: verbWelcome, arg: version})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -37,6 +38,7 @@ func Main() {
 	if err != nil {
 		os.Exit(ExitFailed)
 	}
+	failpoint.At("launcher.told")
 	failure := spec.become()
 	unix.Write(socketFD, encodeFailure(failure)) //nolint:errcheck // nobody is left to tell
 	os.Exit(ExitFailed)
@@ -113,6 +115,7 @@ func (s *Spec) become() *Failure {
 		return f
 	}
 	s.announce()
+	failpoint.At("launcher.announced")
 	resetSignals()
 	return fail(panel.StepExecute, syscall.Exec(path, s.Argv, s.Env), path)
 }
@@ -144,6 +147,7 @@ func (s *Spec) joinCgroups() *Failure {
 // checkDaemon refuses to go on when the daemon has died meanwhile. By now the launcher is in the run's control
 // group and its identity is stored, so the next daemon either finds it there or sees it end here: never two.
 func (s *Spec) checkDaemon() *Failure {
+	failpoint.At("launcher.joined")
 	poll := []unix.PollFd{{Fd: socketFD, Events: unix.POLLRDHUP}}
 	if n, err := unix.Poll(poll, 0); err == nil && n > 0 {
 		return &Failure{Step: panel.StepFork}
@@ -152,6 +156,7 @@ func (s *Spec) checkDaemon() *Failure {
 }
 
 func (s *Spec) setLimits() *Failure {
+	failpoint.At("launcher.checked")
 	unix.Umask(s.Umask)
 	core := unix.Rlimit{}
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &core); err != nil {
@@ -171,6 +176,7 @@ func (s *Spec) setLimits() *Failure {
 }
 
 func (s *Spec) closeDescriptors() *Failure {
+	failpoint.At("launcher.limited")
 	err := unix.CloseRange(socketFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	return fail(panel.StepLimits, err, "descriptors")
 }
@@ -178,6 +184,7 @@ func (s *Spec) closeDescriptors() *Failure {
 // becomeUser drops to the account's user by raw calls: the wrappers of package syscall would ask every thread of
 // the runtime, which is slower and pointless before execve.
 func (s *Spec) becomeUser() *Failure {
+	failpoint.At("launcher.closed")
 	if s.SetUser {
 		groups := make([]uint32, len(s.Groups)+1) // one spare, so that the address is never that of nothing
 		for i, g := range s.Groups {
@@ -204,11 +211,13 @@ func (s *Spec) becomeUser() *Failure {
 
 // enterDirectory comes after becomeUser, so that upkeep's rights open no door.
 func (s *Spec) enterDirectory() *Failure {
+	failpoint.At("launcher.user")
 	return fail(panel.StepDirectory, unix.Chdir(s.Directory), s.Directory)
 }
 
 // lookup finds the program as execvp would, with the account's rights and in the service's PATH.
 func (s *Spec) lookup() (string, *Failure) {
+	failpoint.At("launcher.entered")
 	name := s.Argv[0]
 	if strings.Contains(name, "/") {
 		err := executable(name)

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 )
@@ -31,6 +32,7 @@ func (h *realHost) exited(key runKey) {
 	if err != nil {
 		return // the run was let go meanwhile
 	}
+	failpoint.At("exit.seen")
 	var exit *panel.Exit
 	if r.child {
 		exit = h.peek(r)
@@ -38,6 +40,7 @@ func (h *realHost) exited(key runKey) {
 		exit = h.statusOf(r)
 	}
 	exit.At = at
+	failpoint.At("exit.taken")
 	h.notify(key.service, evExited{key.run, *exit})
 }
 

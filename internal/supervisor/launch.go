@@ -14,6 +14,7 @@ import (
 
 	"upkeep/internal/command"
 	"upkeep/internal/environment"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/launcher"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
@@ -43,11 +44,13 @@ func (h *realHost) launch(ctx context.Context, svc panel.Service, acct panel.Acc
 			return evLaunched{}, h.notLaunched(ctx, l, exit)
 		}
 	}
+	failpoint.At("launch.prepared")
 	spare, err := h.spares.take(acct.Name)
 	if err != nil {
 		return evLaunched{}, h.notLaunched(ctx, l, hostExit(panel.StepFork, err))
 	}
 	defer l.close()
+	failpoint.At("launch.spared")
 	return h.execute(ctx, l, spare)
 }
 
@@ -124,15 +127,18 @@ func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaun
 	l.ident.Cgroup, l.spec.Cgroups = spare.group, spare.cgroups()
 	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
 	h.Keeper.Put(r.name(), r.pidfd)
+	failpoint.At("launch.put")
 	if err := h.begin(ctx, l); err != nil {
 		h.Keeper.Drop(r.name())
 		h.spares.discard(spare)
 		return evLaunched{}, hostExit(panel.StepRecord, err)
 	}
+	failpoint.At("launch.recorded")
 	h.hold(r)
 	h.spares.disown(spare.PID)
 	err := spare.Execute(&l.spec, l.output)
 	at := time.Now()
+	failpoint.At("launch.executed")
 	if err != nil {
 		h.waitFor(r) // it has ended, or is about to
 		return evLaunched{}, failedStart(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -163,10 +164,12 @@ func (l *loop) takeOver(ctx context.Context) error {
 		}
 	}
 	l.host.tookOver()
+	failpoint.At("takeover.all")
 	for i, svc := range services {
 		en := l.enter(svc, accounts[svc.Account])
 		en.machine.restore(last[svc.ID])
 		l.apply(en, found[i])
+		failpoint.At("takeover.applied")
 	}
 	return nil
 }
@@ -260,6 +263,7 @@ func (l *loop) step(en *entry, ev event) []action {
 	actions := en.machine.on(ev, time.Now())
 	if launched, ok := ev.(evLaunched); ok && launched.run == en.machine.run && en.machine.live() {
 		l.host.watch(en.svc.ID, launched.run)
+		failpoint.At("launch.watched")
 	}
 	if adopted, ok := ev.(evAdopt); ok && adopted.ended == nil {
 		l.host.watch(en.svc.ID, en.machine.run)

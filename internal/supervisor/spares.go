@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/cgroup"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/launcher"
 	"upkeep/internal/process"
 )
@@ -137,6 +138,7 @@ func (s *spares) fork(sp *spare) (err error) {
 	}
 	s.mu.Unlock()
 	poke()
+	failpoint.At("spare.forked")
 	return err
 }
 

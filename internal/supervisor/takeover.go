@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/keeper"
 	"upkeep/internal/launcher"
 	"upkeep/internal/panel"
@@ -31,14 +32,18 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 	if err != nil {
 		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
 	}
+	failpoint.At("takeover.looked")
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
 	if alive {
 		h.hold(r)
 		h.Keeper.Put(r.name(), r.pidfd)
+		failpoint.At("takeover.held")
 		h.attach(ctx, svc, acct)
+		failpoint.At("takeover.attached")
 		return evAdopt{pid: rec.PID, startedAt: rec.At}, nil
 	}
 	exit := h.exitUnseen(r, rec)
+	failpoint.At("takeover.ended")
 	left, err := h.members(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -104,18 +105,23 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 		return launched
 	case doSignal:
 		e.note(e.host.signal(id, a.run, a.sig, a.group), "signal", id)
+		failpoint.At("stop.signalled")
 	case doKill:
 		e.note(e.host.kill(ctx, id, a.run), "kill", id)
+		failpoint.At("stop.killed")
 	case doInspect:
 		alive, err := e.host.inspect(ctx, id, a.run, a.stop)
 		if err != nil {
 			e.note(err, "inspect", id)
 			return nil // the deadline of the stop asks again
 		}
+		failpoint.At("exit.inspected")
 		return evInspected{a.run, alive}
 	case doEnd:
 		e.host.end(ctx, id, a.exit)
+		failpoint.At("exit.marked")
 		e.note(e.journal.EndRun(ctx, id, a.exit, a.pace), "record end", id)
+		failpoint.At("exit.stored")
 		e.host.settle(id)
 		exit := a.exit
 		e.record(ctx, j, panel.Event{Kind: panel.EventEnded, At: exit.At, Run: exit.Run, Exit: &exit})
@@ -123,13 +129,16 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 		a.event.Account, a.event.Service, a.event.ServiceName = j.acct.ID, id, j.svc.Name
 		_, err := e.journal.SetWanted(ctx, id, a.wanted, a.event.By, a.event.At, a.event)
 		e.note(err, "store what is wanted", id)
+		failpoint.At("wanted.stored")
 	case doRecord:
 		e.record(ctx, j, a.event)
 	case doOutcome:
 		out := a.outcome
 		e.record(ctx, j, panel.Event{Kind: panel.EventRestarted, By: a.by, Run: out.Run, PID: out.PID, Outcome: &out})
+		failpoint.At("restart.answered")
 	case doForget:
 		e.host.forget(id)
+		failpoint.At("remove.forgotten")
 	}
 	return nil
 }
@@ -141,6 +150,7 @@ func (e *Engine) record(ctx context.Context, j job, ev panel.Event) {
 		ev.At = time.Now()
 	}
 	e.note(e.journal.AddEvent(ctx, ev), "record "+string(ev.Kind), j.svc.ID)
+	failpoint.At("event.recorded")
 }
 
 // note logs what went wrong with an action. The machine goes on: its deadlines ask again.

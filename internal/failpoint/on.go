@@ -1,0 +1,89 @@
+//go:build failpoint
+
+package failpoint
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+)
+
+const (
+	orderVariable  = "UPKEEP_FAILPOINT"
+	brokenVariable = "UPKEEP_FAILPOINT_BROKEN" // names, with commas
+)
+
+var (
+	order  = os.Getenv(orderVariable)
+	broken = strings.Split(os.Getenv(brokenVariable), ",")
+
+	mu       sync.Mutex
+	former   string // the order that passages are counted of
+	passages int
+)
+
+// At is a step of the work with that name.
+func At(name string) {
+	if order == "" {
+		return
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	f, err := os.OpenFile(order, os.O_RDWR|os.O_APPEND, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	// Of several processes that pass one carries the order out. Its death gives the lock back.
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return
+	}
+	text, err := io.ReadAll(f)
+	words := strings.Fields(string(text))
+	if err != nil || len(words) != 3 || words[0] != name || !due(string(text), words[1]) {
+		return
+	}
+	if _, err := fmt.Fprintf(f, "fired %d\n", os.Getpid()); err != nil {
+		return
+	}
+	act(words[2], f)
+}
+
+// due counts the passage.
+func due(text, nth string) bool {
+	if text != former {
+		former, passages = text, 0
+	}
+	passages++
+	return strconv.Itoa(passages) == nth
+}
+
+func act(what string, f *os.File) {
+	pid, sig := os.Getpid(), syscall.SIGKILL
+	switch what {
+	case "stop":
+		sig = syscall.SIGSTOP
+		f.Close()
+	case "parent":
+		pid = os.Getppid()
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		panic(err)
+	}
+	if what == "kill" {
+		select {} // the other threads may be scheduled once more, this one is not to go on
+	}
+}
+
+// Broken reports whether a part of the machine with that name is to be taken for missing.
+func Broken(name string) bool { return slices.Contains(broken, name) }
+
+// Environ is what a process has to hand on to a child that is upkeep's own.
+func Environ() []string {
+	return []string{orderVariable + "=" + order, brokenVariable + "=" + os.Getenv(brokenVariable)}
+}
