@@ -18,12 +18,10 @@ import (
 // socketFD is where the helper finds its end of the socket.
 const socketFD = 3
 
-// exitDismissed is the exit status of a launcher that nothing was asked of.
-const exitDismissed = 0
-
-// ExitFailed is the exit status of a launcher that could not execute the program. Why, it says on its socket; the
-// status is all that is left when the daemon has died.
-const ExitFailed = 125
+// Ended is the signal by which a launcher ends itself when it does not become the program, for whatever reason. Why,
+// it says on its socket; this is all that is left to see when the daemon has died. No program ends by SIGRTMAX, so
+// this is never taken for the end of one.
+const Ended = unix.Signal(lastSignal)
 
 // Main waits for a spec and becomes the program. It does not return: it ends the process when there is nothing to
 // do, or after it said which step failed.
@@ -32,16 +30,20 @@ func Main() {
 	// thread the whole process.
 	runtime.LockOSThread()
 	spec, err := receiveSpec()
-	if err == io.EOF {
-		os.Exit(exitDismissed)
-	}
-	if err != nil {
-		os.Exit(ExitFailed)
+	if err != nil { // nothing was asked of it, mostly
+		end()
 	}
 	failpoint.At("launcher.told")
 	failure := spec.become()
 	unix.Write(socketFD, encodeFailure(failure)) //nolint:errcheck // nobody is left to tell
-	os.Exit(ExitFailed)
+	end()
+}
+
+// end ends the launcher by Ended.
+func end() {
+	resetSignals()
+	unix.Kill(os.Getpid(), Ended) //nolint:errcheck // nobody is left to tell
+	os.Exit(1)                    // not reached
 }
 
 // receiveSpec reads the spec from the socket, and puts the descriptor that comes with it in place of standard

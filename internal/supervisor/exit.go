@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/failpoint"
+	"upkeep/internal/launcher"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 )
@@ -88,8 +90,12 @@ func waitPidfd(fd, options int) (syscall.WaitStatus, bool) {
 	}
 }
 
-// exitOf describes a wait status.
+// exitOf describes a wait status. That of a launcher is only seen when its daemon died before the program was executed:
+// no fault of the program, which never ran.
 func exitOf(status syscall.WaitStatus) *panel.Exit {
+	if status.Signaled() && status.Signal() == launcher.Ended {
+		return hostExit(panel.StepFork, errAway)
+	}
 	exit := &panel.Exit{Kind: panel.EndExited, Code: status.ExitStatus(), At: time.Now()}
 	if status.Signaled() {
 		exit.Kind, exit.Code = panel.EndSignaled, 0
@@ -97,6 +103,8 @@ func exitOf(status syscall.WaitStatus) *panel.Exit {
 	}
 	return exit
 }
+
+var errAway = errors.New("upkeep ended before the program was executed")
 
 // poked wakes reapOrphans besides SIGCHLD.
 var poked = make(chan struct{}, 1)

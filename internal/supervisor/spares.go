@@ -69,7 +69,7 @@ func (s *spares) cloneWorks() bool {
 		return false
 	}
 	status, ok := s.discard(sp)
-	return ok && !status.Signaled()
+	return ok && status.Signal() == launcher.Ended
 }
 
 // take returns a launcher for the account: one that waits, or a new one.

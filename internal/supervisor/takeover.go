@@ -9,7 +9,6 @@ import (
 
 	"upkeep/internal/failpoint"
 	"upkeep/internal/keeper"
-	"upkeep/internal/launcher"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 )
@@ -42,7 +41,7 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 		failpoint.At("takeover.attached")
 		return evAdopt{pid: rec.PID, startedAt: rec.At}, nil
 	}
-	exit := h.exitUnseen(r, rec)
+	exit := h.exitUnseen(r)
 	failpoint.At("takeover.ended")
 	left, err := h.members(ctx, r)
 	if err != nil {
@@ -59,7 +58,7 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 
 // exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
 // kernel still knows by a pidfd that somebody has kept open.
-func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
+func (h *realHost) exitUnseen(r *liveRun) *panel.Exit {
 	seen := h.left.Exits[r.name()]
 	exit := h.statusBy(r.pidfd, r)
 	if exit == nil && seen.Known {
@@ -76,15 +75,8 @@ func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
 	if !seen.At.IsZero() {
 		exit.At = seen.At
 	}
-	// A launcher whose daemon died before it could tell why it failed: no fault of the program, which never ran.
-	if exit.Kind == panel.EndExited && exit.Code == launcher.ExitFailed && exit.At.Sub(rec.At) < launcherTime {
-		exit.Kind, exit.Code, exit.Host = panel.EndUnknown, 0, true
-	}
 	return exit
 }
-
-// launcherTime is more than a launcher needs from the moment at which its run is stored.
-const launcherTime = time.Second
 
 // statusBy is the exit of a run's main process as a pidfd tells it; nil when it does not.
 func (h *realHost) statusBy(fd int, r *liveRun) *panel.Exit {
