@@ -78,7 +78,11 @@ func (m *machine) boot(e event, now time.Time) []action {
 		if ev.lost.Kind != panel.EndUnknown { // else its time is that of the look, not of the end
 			m.startedAt = ev.startedAt
 		}
-		return withCause(m.over(m.judge(*ev.lost, m.wanted != panel.WantedOn), now), ev.cause)
+		asked := m.wasAsked(ev.lost.At)
+		if asked {
+			ev.cause = panel.CauseRestart
+		}
+		return withCause(m.over(m.judge(*ev.lost, asked || m.wanted != panel.WantedOn), now), ev.cause)
 	}
 	if m.wanted != panel.WantedOn {
 		return nil
@@ -107,10 +111,11 @@ func (m *machine) adopt(e event, now time.Time) []action {
 	m.phase, m.pid, m.startedAt = running, ev.pid, ev.startedAt
 	actions := []action{doRecord{panel.Event{Kind: panel.EventAdopted, Run: m.run, PID: m.pid, At: now}}}
 	switch {
+	case m.wanted != panel.WantedOn: // a stop that was under way goes on
+		m.ended = ev.ended
+		actions = append(actions, m.terminate(goalRest, now)...)
 	case ev.ended != nil:
 		actions = append(actions, m.exited(evExited{m.run, *ev.ended}, now)...)
-	case m.wanted != panel.WantedOn:
-		actions = append(actions, m.terminate(goalRest, now)...)
 	}
 	return actions
 }
