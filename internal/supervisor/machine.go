@@ -129,6 +129,9 @@ func newMachine(policy panel.Policy, jitter func(time.Duration) time.Duration, w
 func (m *machine) restore(rec panel.Recovery) {
 	m.run, m.version, m.shell = rec.Number, rec.Version, rec.Shell
 	m.pace, m.lastExit = rec.Pace, rec.LastExit
+	if rec.Live && !rec.RestartAsked.IsZero() {
+		m.askedUntil = rec.RestartAsked.Add(m.policy.RestartWait + m.policy.StopTimeout)
+	}
 }
 
 // state is the visible state.
