@@ -22,7 +22,8 @@ type child struct {
 	leaving bool      // its end is asked for, and the keeper's
 	failed  int       // ends without having been any good, in a row
 	retry   *time.Timer
-	upgrade *upgrade // another binary is on its way
+	awaited time.Time // since when the daemon that started this keeper is awaited; zero when it is not
+	upgrade *upgrade  // another binary is on its way
 }
 
 // delays are the waits before a daemon that does not stay is started again; the last one repeats.
@@ -134,11 +135,23 @@ func (k *keeper) startAfterFailure() {
 	}
 	c.retry = time.AfterFunc(delay, func() {
 		k.locked(func() {
-			if c.pid == 0 && !c.leaving {
+			if c.pid == 0 && c.retry != nil && !c.leaving {
 				k.startDaemon()
 			}
 		})
 	})
+}
+
+// lookForDaemon sees to it that a daemon comes when the one that started this keeper has died before it joined: nobody
+// else would notice. The caller holds mu.
+func (k *keeper) lookForDaemon() {
+	c := &k.child
+	if c.awaited.IsZero() || c.leaving || time.Since(c.awaited) < joinTime && os.Getppid() == k.parent {
+		return
+	}
+	c.awaited = time.Time{}
+	k.note("the daemon that started this keeper is gone")
+	k.startAfterFailure()
 }
 
 func codeOf(status syscall.WaitStatus) int {

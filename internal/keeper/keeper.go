@@ -38,6 +38,7 @@ const (
 // keeper is the process's whole state.
 type keeper struct {
 	dir    string
+	parent int // PID at the beginning
 	log    *log.Logger
 	socket int // listens
 	lock   *os.File
@@ -59,8 +60,11 @@ func Keep(verb string, args []string) int {
 		fmt.Fprintln(os.Stderr, "upkeep-helper: keep DATA BINARY [ARGUMENTS]: only upkeep itself calls this")
 		return 2
 	}
-	k := &keeper{dir: args[0], held: map[string]*held{}, exits: map[string]Exit{}, code: make(chan int, 1)}
+	k := &keeper{dir: args[0], parent: os.Getppid(), held: map[string]*held{}, exits: map[string]Exit{}, code: make(chan int, 1)}
 	k.child = child{binary: args[1], args: args[2:], known: verb == VerbAdopt}
+	if verb == VerbAdopt {
+		k.child.awaited = time.Now()
+	}
 	if err := k.prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, "upkeep:", err)
 		return 1

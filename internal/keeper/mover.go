@@ -52,7 +52,10 @@ func (m *mover) wake() {
 // watchBeat looks now and then whether the daemon still moves output.
 func (k *keeper) watchBeat() {
 	for range time.Tick(beatTime) {
-		k.locked(k.lookAtMover)
+		k.locked(func() {
+			k.lookAtMover()
+			k.lookForDaemon()
+		})
 	}
 }
 

@@ -201,6 +201,10 @@ func (k *keeper) join(p *peer) {
 		return
 	}
 	k.daemon = p
+	k.child.awaited = time.Time{}
+	if k.child.pid == 0 { // one that is nobody's child has come after all
+		k.child.retry = nil
+	}
 	failpoint.At("keeper.joined")
 	p.send(message{verb: verbWelcome, arg: version})
 }
