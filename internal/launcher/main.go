@@ -23,6 +23,10 @@ const socketFD = 3
 // this is never taken for the end of one.
 const Ended = unix.Signal(lastSignal)
 
+// executing is what a launcher says as the last thing before execve: silence from then on is success, and silence
+// without it an untimely end.
+const executing = 1
+
 // Main waits for a spec and becomes the program. It does not return: it ends the process when there is nothing to
 // do, or after it said which step failed.
 func Main() {
@@ -119,6 +123,8 @@ func (s *Spec) become() *Failure {
 	s.announce()
 	failpoint.At("launcher.announced")
 	resetSignals()
+	// Without a signal: a daemon that has died is no reason to end here.
+	unix.Sendto(socketFD, []byte{executing}, unix.MSG_NOSIGNAL, nil) //nolint:errcheck // the next daemon finds the program
 	return fail(panel.StepExecute, syscall.Exec(path, s.Argv, s.Env), path)
 }
 

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -76,8 +77,13 @@ func (l *Launcher) Execute(spec *Spec, output *os.File) error {
 	if err != nil {
 		return fmt.Errorf("hear launcher %d: %w", l.PID, err)
 	}
-	if len(answer) == 0 {
+	answer, executed := bytes.CutPrefix(answer, []byte{executing})
+	switch {
+	case len(answer) > 0:
+	case executed:
 		return nil
+	default:
+		return fmt.Errorf("launcher %d has died: %w", l.PID, io.ErrUnexpectedEOF)
 	}
 	failure, err := decodeFailure(answer)
 	if err != nil {
