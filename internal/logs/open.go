@@ -75,7 +75,7 @@ func (l *Logs) open(ctx context.Context, src Source, writer bool) (*os.File, err
 // begins on a line of its own even if the program's last line is unfinished. While neither file takes bytes it
 // waits; when ctx ends first, the line may be missing. A service that is not open is [panel.ErrNotFound].
 func (l *Logs) Mark(ctx context.Context, id panel.ServiceID, line string) error {
-	line = "upkeep: " + strings.ReplaceAll(line, "\n", " ") + "\n"
+	line = ownPrefix + strings.ReplaceAll(line, "\n", " ") + "\n"
 	answer := make(chan error, 1)
 	err := l.enqueue(id, nil, request{
 		ctx:   ctx,
