@@ -145,6 +145,11 @@ func (c *Control) Remove(ctx context.Context, acct panel.Account, name string, b
 	if err != nil {
 		return err
 	}
+	// Paused first, which is stored: should upkeep die half-way, the service does not come back by itself.
+	if err := c.engine.Pause(ctx, svc.ID, by); err != nil && !errors.Is(err, panel.ErrNotFound) {
+		return err
+	}
+	svc.Wanted = panel.WantedPaused
 	if err := c.engine.Remove(ctx, svc.ID); err != nil && !errors.Is(err, panel.ErrNotFound) {
 		return err
 	}
