@@ -64,19 +64,27 @@ func due(text, nth string) bool {
 }
 
 func act(what string, f *os.File) {
-	pid, sig := os.Getpid(), syscall.SIGKILL
 	switch what {
 	case "stop":
-		sig = syscall.SIGSTOP
-		f.Close()
-	case "parent":
-		pid = os.Getppid()
+		f.Close() // others go on meanwhile
+		send(os.Getpid(), syscall.SIGSTOP)
+	case "both":
+		send(os.Getppid(), syscall.SIGKILL)
+		fallthrough
+	default:
+		send(os.Getpid(), syscall.SIGKILL)
+		select {} // this thread is not to go on while the others die
+	}
+}
+
+// send signals a process of upkeep. When the parent has died before, its place was taken by one that is none.
+func send(pid int, sig syscall.Signal) {
+	name, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+	if err == nil && !strings.HasPrefix(string(name), "upkeep") {
+		return
 	}
 	if err := syscall.Kill(pid, sig); err != nil {
 		panic(err)
-	}
-	if what == "kill" {
-		select {} // the other threads may be scheduled once more, this one is not to go on
 	}
 }
 

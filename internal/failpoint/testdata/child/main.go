@@ -26,7 +26,7 @@ var (
 
 func main() {
 	if os.Args[1] == "helper" {
-		select {}
+		must(syscall.Pause()) // a signal ends it
 	}
 	lock, err := os.OpenFile(name+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	must(err)
@@ -74,7 +74,7 @@ func obey(text string) {
 		record("s" + number)
 		signal.Reset()
 		must(syscall.Kill(os.Getpid(), syscall.Signal(sig)))
-		select {}
+		must(syscall.Pause())
 	}
 	status, err := strconv.Atoi(text)
 	must(err)
