@@ -85,10 +85,10 @@ func newReceiver(socket int) *receiver {
 func (r *receiver) next() (message, error) {
 	for {
 		n, rn, _, _, err := unix.Recvmsg(r.socket, r.body, r.rights, unix.MSG_CMSG_CLOEXEC)
-		if err == unix.EINTR {
+		if err == unix.EINTR || err == unix.ECONNRESET { // it left something unread; what it has sent comes next
 			continue
 		}
-		if err == unix.ECONNRESET || err == nil && n == 0 {
+		if err == nil && n == 0 {
 			return message{}, io.EOF
 		}
 		if err != nil {
