@@ -44,6 +44,7 @@ func (w *world) audit() []string {
 	for name := range w.leaving {
 		if _, err := w.store.Service(w.t.Context(), w.account.ID, name); errors.Is(err, panel.ErrNotFound) {
 			delete(w.leaving, name)
+			delete(w.wanted, name)
 		}
 	}
 	for run, pids := range w.processes() {
@@ -105,7 +106,7 @@ func (w *world) auditService(svc panel.Service, live map[string]int) (wrong []st
 			}
 		default:
 			w.auditExit(marker, *run.End, births[marker], ends[marker])
-			if run.End.Failure() && svc.Name != "ender" {
+			if run.End.Failure() && programs[svc.Name] != "ender" {
 				w.t.Fatalf("run %s counts as a failure: %+v", marker, *run.End)
 			}
 		}
@@ -189,10 +190,14 @@ func (w *world) finish() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
+	w.auditKeeper(ctx)
 	check(w.t, keeper.StopAll(ctx, w.data))
 	w.eventually("upkeep ends", func() []string { return is(w.gone()) })
 	if left := w.processes(); len(left) > 0 {
 		w.t.Errorf("processes are left: %v", left)
+	}
+	if left := w.own(); len(left) > 0 {
+		w.t.Errorf("processes of upkeep's own are left: %v", left)
 	}
 	if groups := w.groups(); len(groups) > 0 {
 		w.t.Errorf("control groups are left: %v", groups)
@@ -201,6 +206,32 @@ func (w *world) finish() {
 	for name := range w.wanted {
 		w.auditOutput(name)
 	}
+}
+
+// auditKeeper looks that the keeper holds no more than it has to: a pidfd for each run that lives, a FIFO and a log file
+// for each service at most, a socket and a folder.
+func (w *world) auditKeeper(ctx context.Context) {
+	w.t.Helper()
+	status, err := keeper.Status(ctx, w.data)
+	check(w.t, err)
+	held, err := strconv.Atoi(status["held"])
+	check(w.t, err)
+	if most := len(w.processes()) + 2*len(w.wanted) + 2; held > most {
+		w.t.Errorf("the keeper holds %d descriptors, want at most %d", held, most)
+	}
+}
+
+// own are the processes of upkeep's own: keeper, daemon, launchers.
+func (w *world) own() (found []string) {
+	paths, _ := filepath.Glob("/proc/[0-9]*/environ") // the pattern is well formed
+	for _, path := range paths {
+		env, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(env, []byte("UPKEEP_FAILPOINT="+w.order()+"\x00")) {
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline")) // only to name it
+			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+	}
+	return found
 }
 
 // auditFIFOs looks that there are none but those of services.

@@ -10,6 +10,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"upkeep/internal/panel"
+	"upkeep/internal/rig"
 )
 
 // Where pidfds do not tell how a process ended, the keeper does, whether a daemon was there at the time or not.
@@ -22,6 +23,25 @@ func TestExitsWithoutPidfdInfo(t *testing.T) {
 		w.signalDaemon(syscall.SIGKILL)
 		w.settle()
 		w.endAndWait() // an adopted run
+		w.settle()
+	}
+	w.finish()
+}
+
+// A keeper that is late hears of a run only after that run, and the daemon with it, has ended.
+func TestLateKeeper(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "UPKEEP_FAILPOINT_BROKEN=pidfd.exit")
+	for range 8 {
+		late := rig.Keeper(w.data)
+		w.end("brief", "7")
+		w.arm("exit.seen", 1, "kill")
+		check(t, syscall.Kill(late, syscall.SIGSTOP))
+		w.resume("brief")
+		w.eventually("the run has ended", func() []string { return is(w.fired()) })
+		check(t, syscall.Kill(late, syscall.SIGCONT))
+		w.settle()
+		w.pause("brief")
 		w.settle()
 	}
 	w.finish()

@@ -74,7 +74,6 @@ func (w *world) removeAgain() {
 		w.remove()
 	}
 	w.eventually("the service is gone", func() []string { return append(w.audit(), is(!w.leaving[name])...) })
-	delete(w.wanted, name)
 }
 
 func (w *world) killBoth() {

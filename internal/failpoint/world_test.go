@@ -44,9 +44,12 @@ type world struct {
 	made    int                     // number of the latest service or status that is used once
 }
 
-// The services of a world. "late" is paused at first.
-var programs = map[string]string{"writer": "writer", "ender": "ender", "parent": "parent", "stubborn": "stubborn",
-	"late": "writer"}
+// The services of a world. Those in paused are so at first.
+var (
+	programs = map[string]string{"writer": "writer", "ender": "ender", "parent": "parent", "stubborn": "stubborn",
+		"late": "writer", "brief": "ender"}
+	paused = map[string]bool{"late": true, "brief": true}
+)
 
 const accountName = "ann"
 
@@ -94,7 +97,7 @@ func (w *world) fill() {
 	check(w.t, err)
 	for name, program := range programs {
 		w.wanted[name] = panel.WantedOn
-		if name == "late" {
+		if paused[name] {
 			w.wanted[name] = panel.WantedPaused
 		}
 		_, err := w.store.CreateService(w.t.Context(), panel.Service{Account: w.account.ID, CreatedAt: time.Now(),

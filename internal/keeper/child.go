@@ -58,10 +58,9 @@ func (k *keeper) startDaemon() {
 // startFailed is the exit status of a keeper whose daemon cannot be started at all, which a shell would use.
 const startFailed = 126
 
-// reapOne waits for one child that has ended: the daemon, or what the daemon left behind when it died.
+// reapOne waits for one child that has ended: the daemon, or what the daemon left behind when it died. The caller holds
+// mu.
 func (k *keeper) reapOne() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	var status unix.WaitStatus
 	pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
 	if err == unix.EINTR {
@@ -82,7 +81,12 @@ func (k *keeper) reapOne() bool {
 }
 
 // ended remembers the exit of a process that is held, until the daemon lets go of it. The caller holds mu.
+//
+// What the daemon's children were comes to light when it dies, and its last messages may be read after that.
 func (k *keeper) ended(pid int, status syscall.WaitStatus) {
+	if k.daemon != nil && k.daemon.dead() {
+		k.early[pid] = Exit{Status: status, Known: true, At: time.Now()}
+	}
 	for name := range k.held {
 		if p, ok := pidOf(name); ok && p == pid {
 			e := k.exits[name]

@@ -17,6 +17,11 @@ type held struct {
 func (k *keeper) put(name string, fd int) {
 	k.drop(name)
 	k.held[name] = &held{fd: fd}
+	if pid, ok := pidOf(name); ok {
+		if e, ended := k.early[pid]; ended {
+			k.exits[name] = e
+		}
+	}
 	failpoint.At("keeper.put")
 }
 

@@ -47,6 +47,7 @@ type keeper struct {
 	mu     sync.Mutex
 	held   map[string]*held
 	exits  map[string]Exit
+	early  map[int]Exit // by PID: of processes that a dead daemon may have named, in messages that were not read yet
 	child  child
 	daemon *peer // the daemon's connection; nil when none is there
 	mover  mover
@@ -60,7 +61,8 @@ func Keep(verb string, args []string) int {
 		fmt.Fprintln(os.Stderr, "upkeep-helper: keep DATA BINARY [ARGUMENTS]: only upkeep itself calls this")
 		return 2
 	}
-	k := &keeper{dir: args[0], parent: os.Getppid(), held: map[string]*held{}, exits: map[string]Exit{}, code: make(chan int, 1)}
+	k := &keeper{dir: args[0], parent: os.Getppid(), held: map[string]*held{}, exits: map[string]Exit{}, early: map[int]Exit{},
+		code: make(chan int, 1)}
 	k.child = child{binary: args[1], args: args[2:], known: verb == VerbAdopt}
 	if verb == VerbAdopt {
 		k.child.awaited = time.Now()
@@ -200,8 +202,10 @@ func (k *keeper) close() {
 func (k *keeper) signal(sig os.Signal) {
 	switch sig {
 	case unix.SIGCHLD:
-		for k.reapOne() {
-		}
+		k.locked(func() {
+			for k.reapOne() {
+			}
+		})
 	case unix.SIGINT:
 		// In a terminal the daemon has got it, too, and takes a second one for impatience.
 		if !foreground() {
