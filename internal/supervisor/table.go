@@ -91,6 +91,9 @@ func (m *machine) boot(e event, now time.Time) []action {
 		m.phase, m.deadline = waiting, m.pace.NextTry
 		return nil
 	}
+	if m.spent(now) {
+		return m.disable(now)
+	}
 	return m.launch(ev.cause, ev.by)
 }
 
