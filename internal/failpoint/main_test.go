@@ -2,6 +2,7 @@ package failpoint_test
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -30,6 +31,11 @@ func runTests(m *testing.M) (status int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(bin)) }()
 	if err := errors.Join(os.Chmod(bin, 0o711), rig.Build(bin, "failpoint"), buildChild()); err != nil {
+		return 0, err
+	}
+	// Each world waits most of the time.
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil
