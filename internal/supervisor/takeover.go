@@ -140,6 +140,9 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+	if h.tree != nil {
+		h.tree.Sweep() // launchers of the daemon before have noticed by now that it is gone
+	}
 }
 
 // refillKeeper gives a new keeper everything that the one before held.
