@@ -34,6 +34,7 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 	failpoint.At("takeover.looked")
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
 	if alive {
+		h.closeKept(r.name())
 		h.hold(r)
 		h.Keeper.Put(r.name(), r.pidfd)
 		failpoint.At("takeover.held")
@@ -142,6 +143,15 @@ func (h *realHost) tookOver() {
 	h.left = keeper.Held{}
 	if h.tree != nil {
 		h.tree.Sweep() // launchers of the daemon before have noticed by now that it is gone
+	}
+}
+
+// closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services
+// until all are taken over could be more than the machine allows.
+func (h *realHost) closeKept(name string) {
+	if fd, ok := h.left.FDs[name]; ok {
+		unix.Close(fd)
+		delete(h.left.FDs, name)
 	}
 }
 
