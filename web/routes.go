@@ -40,7 +40,7 @@ type routes struct {
 // newRoutes makes the handlers. Event streams end with ctx.
 func newRoutes(ctx context.Context, cfg Config) *routes {
 	p := &pages{
-		log: cfg.Logger, now: cfg.Clock, domain: cfg.Domain, secure: cfg.Secure,
+		log: cfg.Logger, now: cfg.Clock, trouble: cfg.Trouble, domain: cfg.Domain, secure: cfg.Secure,
 		sessions: newSessionStore(cfg.Store, cfg.Clock, cfg.Secure), users: cfg.Store,
 	}
 	look := &looker{

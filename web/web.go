@@ -23,6 +23,9 @@ type Config struct {
 	Observe Observer
 	Logs    Logs
 
+	// Trouble is why the database is damaged or cannot be written at the moment, nil when it can. It may be left out.
+	Trouble func() error
+
 	Domain         string         // services of an account are reached at services-<account>.<Domain>
 	Secure         bool           // the browser speaks TLS, to upkeep or to a proxy in front of it
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For is believed; empty: nobody's

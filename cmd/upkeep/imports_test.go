@@ -48,8 +48,9 @@ var rooms = map[string][]string{
 	"templates": {"internal/panel", "static"},
 	"web":       {"internal/panel", "internal/password", "internal/token", "static", "templates"},
 
-	"cmd/upkeep": {"internal/control", "internal/failpoint", "internal/keeper", "internal/logs", "internal/panel", "internal/password", "internal/privilege",
-		"internal/supervisor", "internal/token", "store", "web"},
+	"cmd/upkeep": {"internal/cgroup", "internal/control", "internal/failpoint", "internal/keeper", "internal/logs",
+		"internal/panel", "internal/password", "internal/privilege", "internal/process", "internal/supervisor",
+		"internal/token", "store", "web"},
 	"cmd/upkeep-helper": {"internal/keeper", "internal/launcher"},
 }
 
@@ -70,7 +71,7 @@ var libraries = map[string][]string{
 
 	"github.com/a-h/templ":            {"templates", "web"},
 	"github.com/charmbracelet/x/ansi": {"templates"},
-	"github.com/dustin/go-humanize":   {"templates"},
+	"github.com/dustin/go-humanize":   {"cmd/upkeep", "templates"},
 
 	"github.com/spf13":                 {"cmd/upkeep"},
 	"github.com/knadh/koanf":           {"cmd/upkeep"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -34,22 +33,15 @@ func (in *installation) endServices() {
 	}
 }
 
-// instance is the name by which the processes and control groups of the installation are known; empty when it has
-// no database.
+// instance is the name by which the processes and control groups of the installation are known; empty when it never
+// had a database. A test may have broken that on purpose.
 func (in *installation) instance() string {
 	in.t.Helper()
-	if _, err := os.Stat(in.database()); errors.Is(err, fs.ErrNotExist) {
-		return ""
-	}
-	// Not t.Context: that one has ended when this is called at the end of a test.
-	s, err := store.Open(context.Background(), in.database())
+	id, err := store.LastInstance(in.database())
 	if err != nil {
-		return "" // a test has broken the database on purpose, and nothing ran on it
-	}
-	if err := s.Close(); err != nil {
 		in.t.Error(err)
 	}
-	return s.InstanceID()
+	return id
 }
 
 // processesOf lists the living processes that carry a marker of the instance in their environment.

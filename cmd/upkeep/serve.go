@@ -54,7 +54,7 @@ ends without having been asked to.`,
 		if s.Listen == "" { // it would mean any port, open to everybody
 			return &exitError{errors.New("settings: listen must not be empty"), exitInvalid}
 		}
-		if !keeper.Below() {
+		if !keeper.Below() && !readOnly(s.Data) {
 			return becomeKeeper(s)
 		}
 		return serve(cmd.Context(), s, *demo)
@@ -90,11 +90,19 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 	defer unlock()
 	failpoint.At("serve.locked")
 	srv := &server{settings: s, log: log}
-	if srv.keeper, err = keeper.Join(s.Data, s.Helper, log); err != nil {
+	if srv.keeper, err = joinKeeper(ctx, s, log); err != nil {
 		return err
 	}
 	failpoint.At("serve.joined")
-	if err := srv.assemble(ctx); err != nil {
+	if srv.listener, err = srv.listen(); err != nil {
+		return err
+	}
+	failpoint.At("serve.listening")
+	if srv.store, err = srv.openStore(ctx, interrupts); err != nil || srv.store == nil {
+		return err
+	}
+	failpoint.At("serve.opened")
+	if err := srv.assemble(); err != nil {
 		return err
 	}
 	failpoint.At("serve.assembled")
@@ -151,6 +159,9 @@ func takeDirectory(dir string) (unlock func(), err error) {
 	}
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, unix.EROFS) { // the page of openStore says so
+		f, err = os.Open(path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the data directory cannot be written: %w; choose another one with --data", err)
 	}
@@ -161,10 +172,8 @@ func takeDirectory(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("another upkeep already runs on %s (PID %s); stop it, or choose another directory with --data",
 			dir, strings.TrimSpace(string(holder[:n])))
 	}
-	err = errors.Join(f.Truncate(0), writePID(f))
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("the data directory cannot be written: %w", err)
+	if err := errors.Join(f.Truncate(0), writePID(f)); err != nil {
+		slog.Warn("the lock file cannot tell who holds it", "err", err) // on a full or read-only disk
 	}
 	return func() { f.Close() }, nil
 }
@@ -174,23 +183,15 @@ func writePID(f *os.File) error {
 	return err
 }
 
-// assemble opens everything. What was opened before a failure is closed by the end of the process.
-func (srv *server) assemble(ctx context.Context) (err error) {
+// assemble puts everything together. What was opened before a failure is closed by the end of the process.
+func (srv *server) assemble() (err error) {
 	s := srv.settings
-	if srv.listener, err = srv.listen(); err != nil {
-		return err
-	}
-	failpoint.At("serve.listening")
-	if srv.store, err = store.Open(ctx, s.database()); err != nil {
-		return err
-	}
-	failpoint.At("serve.opened")
 	if srv.logs, err = logs.New(logs.Options{State: s.Data, Logger: srv.log, Keeper: srv.keeper}); err != nil {
 		return err
 	}
 	srv.engine, err = supervisor.New(supervisor.Config{
 		Policy: s.policy(), Journal: srv.store, Output: srv.logs, Keeper: srv.keeper, Log: srv.log,
-		Instance: srv.store.InstanceID(), Helper: s.Helper,
+		Instance: srv.store.InstanceID(), Helper: s.Helper, FIFOs: logs.FIFOs(s.Data),
 	})
 	if err != nil {
 		return err
@@ -202,7 +203,8 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 	}
 	srv.web, err = web.New(web.Config{
 		Store: srv.store, Control: srv.control, Status: srv.engine, Observe: control.NewObserver(srv.engine),
-		Logs: control.NewReader(srv.logs, supervisor.LookUpCredentials), Domain: s.Domain, Secure: s.Secure,
+		Trouble: srv.store.Trouble,
+		Logs:    control.NewReader(srv.logs, supervisor.LookUpCredentials), Domain: s.Domain, Secure: s.Secure,
 		TrustedProxies: proxies, Version: version, Logger: srv.log, Clock: time.Now,
 	})
 	return err
@@ -277,6 +279,7 @@ func (srv *server) run(ctx context.Context, interrupts <-chan os.Signal, demo bo
 	parts.Go(func() error { defer stopLogs(); return srv.engine.Run(engineCtx) })
 	parts.Go(func() error { defer stopEngine(); return srv.serveWeb(webCtx, demo) })
 	parts.Go(func() error { return srv.prune(webCtx) })
+	parts.Go(func() error { return srv.care(webCtx) })
 	parts.Go(func() error { srv.keeper.Beat(logsCtx); return nil })
 	select {
 	case <-webCtx.Done():

@@ -74,6 +74,8 @@ var everySetting = []struct {
 		10, 1, 2, 3},
 	{"budget_window", `"1m"`, "2m", "3m", func(s *settings) any { return s.BudgetWindow },
 		5 * time.Minute, time.Minute, 2 * time.Minute, 3 * time.Minute},
+	{"backup_keep", `1`, "2", "3", func(s *settings) any { return s.BackupKeep },
+		14, 1, 2, 3},
 }
 
 func TestSettingsComeFromTheStrongestSource(t *testing.T) {

@@ -227,17 +227,31 @@ func (w *world) auditKeeper(ctx context.Context) {
 	}
 }
 
-// own are the processes of upkeep's own: keeper, daemon, launchers.
-func (w *world) own() (found []string) {
+// own are the processes of upkeep's own, keeper, daemon and launchers, with their command lines.
+func (w *world) own() map[int]string {
+	found := map[int]string{}
 	paths, _ := filepath.Glob("/proc/[0-9]*/environ") // the pattern is well formed
 	for _, path := range paths {
 		env, err := os.ReadFile(path)
 		if err == nil && bytes.Contains(env, []byte("UPKEEP_FAILPOINT="+w.order()+"\x00")) {
 			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline")) // only to name it
-			found = append(found, strings.ReplaceAll(string(line), "\x00", " "))
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+			check(w.t, err)
+			found[pid] = strings.ReplaceAll(string(line), "\x00", " ")
 		}
 	}
 	return found
+}
+
+// killOwn kills every process of upkeep's own. Each could start another one meanwhile, so none may go on first.
+func (w *world) killOwn() {
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		for range 3 {
+			for pid := range w.own() {
+				_ = syscall.Kill(pid, sig) // gone already is as good
+			}
+		}
+	}
 }
 
 // auditFIFOs looks that there are none but those of services.

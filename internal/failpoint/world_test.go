@@ -156,8 +156,9 @@ func (w *world) clear() {
 		said, _ := os.ReadFile(w.output()) // none is fine
 		w.t.Logf("upkeep: %s", said[max(0, len(said)-6000):])
 	}
-	if err := rig.Crash(w.data); err != nil {
-		w.t.Error(err)
+	for len(w.own()) > 0 {
+		w.killOwn()
+		time.Sleep(10 * time.Millisecond)
 	}
 	w.posts.Wait()
 	if w.store != nil {

@@ -64,6 +64,7 @@ type host interface {
 type Engine struct {
 	policy  panel.Policy
 	journal Journal
+	late    *lateJournal // the same, for what could not be written; nil in tests that have no need of it
 	host    host
 	log     *slog.Logger
 	jitter  func(time.Duration) time.Duration

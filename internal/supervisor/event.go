@@ -49,11 +49,14 @@ type (
 		cause     panel.Cause
 		by        panel.Actor
 	}
-	// evAdopt: upkeep has started and the latest run is alive; ended is set when its main process is not.
+	// evAdopt: upkeep has started and the latest run is alive; ended is set when its main process is not, and
+	// unrecorded when the run was not known to the journal.
 	evAdopt struct {
 		pid       int
 		startedAt time.Time
 		ended     *panel.Exit
+
+		unrecorded *panel.RunStart
 	}
 	// evLaunched: the program was executed.
 	evLaunched struct {

@@ -47,6 +47,9 @@ type Config struct {
 	Instance string // of this upkeep, unique on the machine, [a-z0-9]
 	Helper   string // path of upkeep-helper
 
+	// FIFOs is the folder of the services' FIFOs, each named by its ID. Programs that write over their environment are
+	// recognised by them when a run is not recorded; empty leaves that out.
+	FIFOs string
 	// OpenFile is the soft limit of open descriptors of a service; 0 means 1024, what a login shell has.
 	OpenFile uint64
 	// NoCgroup keeps the engine from control groups even where they could be used.
@@ -62,11 +65,15 @@ func New(c Config) (*Engine, error) {
 	if err := unix.Access(c.Helper, unix.X_OK); err != nil {
 		return nil, fmt.Errorf("helper %s: %w; build it with \"make build\" or set its path", c.Helper, err)
 	}
+	late := newLateJournal(c.Journal)
+	c.Journal = late
 	h, err := newRealHost(c)
 	if err != nil {
 		return nil, err
 	}
-	return newEngine(c.Policy, c.Journal, func(n notify) host { h.notify = n; return h }, c.Log), nil
+	e := newEngine(c.Policy, late, func(n notify) host { h.notify = n; return h }, c.Log)
+	e.late = late
+	return e, nil
 }
 
 // realHost does what the engine wants on this machine.
@@ -79,6 +86,8 @@ type realHost struct {
 	poll   *poller
 	// looking wakes lookAtStopping: a run without a control group is being stopped.
 	looking chan struct{}
+	// carriers are the processes of services by what they carry; nil until the take-over needs them. Only that uses it.
+	carriers map[panel.ServiceID][]process.Carrier
 
 	mu   sync.Mutex
 	runs map[panel.ServiceID]*liveRun

@@ -17,6 +17,7 @@ type request struct {
 	add     *addition      // the service is new
 	update  *panel.Service // its definition was edited
 	stopAll bool
+	catchUp bool              // write what could not be written before
 	until   func(*entry) bool // the answer waits for this; nil answers at once
 	outcome bool              // the answer is the outcome of a restart
 	reply   chan answer
@@ -166,8 +167,12 @@ func (l *loop) takeOver(ctx context.Context) error {
 	l.host.tookOver()
 	failpoint.At("takeover.all")
 	for i, svc := range services {
+		rec := last[svc.ID]
+		if ev, ok := found[i].(evAdopt); ok && ev.unrecorded != nil {
+			rec.RunStart, rec.Live = *ev.unrecorded, true
+		}
 		en := l.enter(svc, accounts[svc.Account])
-		en.machine.restore(last[svc.ID])
+		en.machine.restore(rec)
 		l.apply(en, found[i])
 		failpoint.At("takeover.applied")
 	}
@@ -201,6 +206,9 @@ func (l *loop) request(r request) {
 	}
 	if r.update != nil {
 		en.svc = *r.update
+	}
+	if r.catchUp {
+		l.carry(en, []action{doCatchUp{}})
 	}
 	if r.event == nil {
 		r.reply <- answer{}

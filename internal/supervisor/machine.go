@@ -110,6 +110,8 @@ type (
 	}
 	doRefuse struct{ err error }
 	doForget struct{}
+	// doCatchUp is the loop's own: write what could not be written before.
+	doCatchUp struct{}
 )
 
 // signalKind is one of the three that the machine sends.

@@ -155,7 +155,7 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 		journal = p.journal(journal)
 	}
 	engine, err := New(Config{Policy: p.policy, Journal: journal, Output: output, Log: log, Instance: st.InstanceID(),
-		Helper: p.helper, NoCgroup: p.noCgroup, Keeper: p.keeper})
+		Helper: p.helper, NoCgroup: p.noCgroup, Keeper: p.keeper, FIFOs: filepath.Join(dir, "state", "fifos")})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,10 +13,22 @@ import (
 	"upkeep/internal/process"
 )
 
-// takeOver looks what is left of a recorded run. Nothing that lives is ever started a second time: a main process
-// is recognised by its identity, and helpers that outlived it by the run's control group or marker. What cannot be
-// found out is an error, and not "nothing".
+// takeOver looks what is left of the service's latest run, recorded or not.
 func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
+	found, err := h.takeOverRecorded(ctx, svc, acct, rec)
+	if _, nothing := found.(evBoot); err != nil || !nothing {
+		return found, err
+	}
+	if other, err := h.adoptUnrecorded(ctx, svc, acct, rec); err != nil || other != nil {
+		return other, err
+	}
+	return found, nil
+}
+
+// takeOverRecorded looks what is left of a recorded run. Nothing that lives is ever started a second time: a main
+// process is recognised by its identity, and helpers that outlived it by the run's control group or marker. What
+// cannot be found out is an error, and not "nothing".
+func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
 	boot := evBoot{cause: panel.CauseBoot}
 	if !rec.Live {
 		return boot, nil

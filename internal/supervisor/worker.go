@@ -136,6 +136,8 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 		out := a.outcome
 		e.record(ctx, j, panel.Event{Kind: panel.EventRestarted, By: a.by, Run: out.Run, PID: out.PID, Outcome: &out})
 		failpoint.At("restart.answered")
+	case doCatchUp:
+		e.note(e.late.catchUp(ctx, id), "write what was put off", id)
 	case doForget:
 		e.host.forget(id)
 		failpoint.At("remove.forgotten")
