@@ -155,7 +155,8 @@ func sampleEvents() []panel.Event {
 }
 
 func sampleService(row int) ServiceView {
-	v := ServiceView{ServiceRow: sampleRows()[row], Lines: sampleExtract(), Runs: sampleRuns(), Events: sampleEvents()}
+	v := ServiceView{ServiceRow: sampleRows()[row], Lines: sampleExtract(), Runs: sampleRuns(), Events: sampleEvents(),
+		Limits: sampleLimits()}
 	if v.Status.PID != 0 {
 		v.Main = &panel.Process{PID: v.Status.PID, Main: true, CPUTime: 4*time.Hour + 12*time.Minute}
 	}

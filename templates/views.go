@@ -98,6 +98,7 @@ type ServiceView struct {
 	Main     *panel.Process   // nil when none lives
 	Pending  bool             // the definition was edited since the live run started
 	Warnings []panel.Finding  // of the definition
+	Limits   panel.HostLimits
 }
 
 // LogsView is the log of one service.

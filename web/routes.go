@@ -49,7 +49,7 @@ func newRoutes(ctx context.Context, cfg Config) *routes {
 	hashing := newHasher()
 	services := &servicesHandlers{pages: p, look: look}
 	service := &serviceHandlers{
-		pages: p, look: look, control: cfg.Control, processes: cfg.Observe, logs: cfg.Logs,
+		pages: p, look: look, control: cfg.Control, processes: cfg.Observe, logs: cfg.Logs, limits: cfg.Limits,
 	}
 	processes := &processesHandlers{pages: p, store: cfg.Store, observe: cfg.Observe, control: cfg.Control}
 	return &routes{

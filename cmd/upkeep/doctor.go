@@ -88,7 +88,7 @@ func (d *doctor) count(v verdict) (n int) {
 
 func (d *doctor) examine(ctx context.Context) {
 	for _, look := range []func(context.Context){
-		d.directory, d.space, d.running, d.helper, d.database, d.backups, d.kernel, d.groups, d.descriptors, d.clock,
+		d.directory, d.space, d.running, d.helper, d.database, d.backups, d.kernel, d.groups, d.limits, d.descriptors, d.clock,
 		d.homes, d.strays,
 	} {
 		look(ctx)

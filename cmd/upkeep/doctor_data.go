@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/keeper"
 	"upkeep/store"
 )
 
@@ -58,7 +58,7 @@ func (d *doctor) space(context.Context) {
 	}
 }
 
-func (d *doctor) running(context.Context) {
+func (d *doctor) running(ctx context.Context) {
 	const check = "daemon"
 	dir := d.settings.Data
 	d.daemon = lockHolder(dir, "lock")
@@ -71,12 +71,26 @@ func (d *doctor) running(context.Context) {
 		same := err != nil || itsErr != nil || os.SameFile(own, its)
 		d.sayIf(same, note, check, text, text+", from another binary than this one", "upgrade it, or use its own binary")
 	}
-	if _, err := os.Stat(filepath.Join(dir, "keeper.lock")); err != nil {
-		return // no upkeep with a keeper has run here
+	d.keeper(ctx)
+}
+
+// keeperTime is more than a keeper needs to answer.
+const keeperTime = 5 * time.Second
+
+func (d *doctor) keeper(ctx context.Context) {
+	const check = "keeper"
+	ctx, cancel := context.WithTimeout(ctx, keeperTime)
+	defer cancel()
+	status, err := keeper.Status(ctx, d.settings.Data)
+	switch {
+	case err == nil:
+		d.say(check, right, fmt.Sprintf("runs, PID %s, and holds %s descriptors; the daemon is %s", status["keeper"],
+			status["held"], status["state"]), "")
+	case !errors.Is(err, keeper.ErrNone):
+		d.say(check, wrong, "does not answer: "+err.Error(), "restart upkeep; services run on")
+	case d.daemon != "":
+		d.say(check, wrong, "does not run beside the daemon", "restart upkeep; services run on")
 	}
-	keeper := lockHolder(dir, "keeper.lock")
-	d.sayIf(keeper != "" || d.daemon == "", wrong, "keeper", "runs, PID "+keeper, "does not run beside the daemon",
-		"restart upkeep; services run on")
 }
 
 func (d *doctor) helper(context.Context) {

@@ -71,6 +71,17 @@ func (d *doctor) groups(context.Context) {
 	d.say(check, right, "each run has one of its own, below "+filepath.Dir(tree.Base()), "")
 }
 
+// limits says what the host can limit, from where the daemon runs.
+func (d *doctor) limits(context.Context) {
+	pid, err := strconv.Atoi(d.daemon)
+	if err != nil {
+		pid = 0 // it does not run: from here
+	}
+	found := cgroup.Look(pid)
+	d.sayIf(found.Memory && found.Processes && found.CPU, note, "limits", found.Sentence(), found.Sentence(),
+		"delegate the controllers memory, pids and cpu to upkeep (systemd: Delegate=yes)")
+}
+
 // What upkeep holds for each service that runs, and for itself: pidfd, both ends of the output, the log; the
 // database, the panel's connections, what starts and ends.
 const (

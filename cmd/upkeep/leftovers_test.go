@@ -28,7 +28,7 @@ func (in *installation) endServices() {
 		}
 		return len(left) == 0
 	})
-	if groups := groupsOf(id); groups != "" {
+	for _, groups := range cgroup.Trees(id) {
 		eventually(in.t, "the control groups are removed", func() bool { return removeGroups(groups) == nil })
 	}
 }
@@ -58,20 +58,6 @@ func processesOf(instance string) []int {
 		}
 	}
 	return found
-}
-
-// groupsOf is the directory of the instance's control groups; empty when there is none.
-func groupsOf(instance string) string {
-	tree, err := cgroup.Find("look")
-	if err != nil {
-		return ""
-	}
-	defer tree.Close()
-	dir := filepath.Join(filepath.Dir(tree.Base()), "upkeep-"+instance)
-	if _, err := os.Stat(dir); err != nil {
-		return ""
-	}
-	return dir
 }
 
 func removeGroups(dir string) error {

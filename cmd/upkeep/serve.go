@@ -82,6 +82,7 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 	defer signal.Stop(interrupts)
 	// Who reads the log may go away; that must be no more than a failed write.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	reserveThreads()
 	prepareProcess(log)
 	unlock, err := takeDirectory(s.Data)
 	if err != nil {
@@ -113,6 +114,7 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 // becomeKeeper turns this process into the keeper, which starts "upkeep serve" once more as its child. It returns only
 // when that fails.
 func becomeKeeper(s *settings) error {
+	protect() // and what it becomes and starts
 	if err := makeDirectory(s.Data); err != nil {
 		return err
 	}
@@ -137,10 +139,17 @@ func prepareProcess(log *slog.Logger) {
 	}
 	// Less garbage at a time: what a thousand services need is small, and twice as much of it is not.
 	debug.SetGCPercent(50)
+	protect()
 	// With this capability upkeep's writes would ignore the quota of a home.
 	if err := privilege.DropResource(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		log.Warn("give up CAP_SYS_RESOURCE", "err", err)
 	}
+}
+
+// protect makes the kernel look elsewhere first when memory runs out. That is permitted with CAP_SYS_RESOURCE only, as
+// long as upkeep has it; launchers get it back as root's programs and end the favour for services.
+func protect() {
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0) // without it upkeep is as good a choice as others
 }
 
 // makeDirectory makes the data directory. 0711: homes may lie below it, and account users must be able to pass;
@@ -189,7 +198,12 @@ func (srv *server) assemble() (err error) {
 	if srv.logs, err = logs.New(logs.Options{State: s.Data, Logger: srv.log, Keeper: srv.keeper}); err != nil {
 		return err
 	}
+	account, service, err := s.limits()
+	if err != nil {
+		return err
+	}
 	srv.engine, err = supervisor.New(supervisor.Config{
+		Account: account, Service: service,
 		Policy: s.policy(), Journal: srv.store, Output: srv.logs, Keeper: srv.keeper, Log: srv.log,
 		Instance: srv.store.InstanceID(), Helper: s.Helper, FIFOs: logs.FIFOs(s.Data),
 	})
@@ -205,6 +219,7 @@ func (srv *server) assemble() (err error) {
 		Store: srv.store, Control: srv.control, Status: srv.engine, Observe: control.NewObserver(srv.engine),
 		Trouble: srv.store.Trouble,
 		Logs:    control.NewReader(srv.logs, supervisor.LookUpCredentials), Domain: s.Domain, Secure: s.Secure,
+		Limits:         srv.engine.Limits(),
 		TrustedProxies: proxies, Version: version, Logger: srv.log, Clock: time.Now,
 	})
 	return err

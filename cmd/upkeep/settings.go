@@ -40,6 +40,16 @@ type settings struct {
 	BudgetWindow   time.Duration   `koanf:"budget_window"`
 
 	BackupKeep int `koanf:"backup_keep"` // nightly backups that stay; 0: none are made
+	// Limits of an account, which are those of all its services together, and of each service. 0 is no limit.
+	LimitAccountMemory     string `koanf:"limit_account_memory"` // "512MiB", or a share of the machine's: "25%"
+	LimitAccountProcesses  int    `koanf:"limit_account_processes"`
+	LimitAccountCPUWeight  int    `koanf:"limit_account_cpu_weight"`
+	LimitAccountCPUPercent int    `koanf:"limit_account_cpu_percent"`
+	LimitServiceMemory     string `koanf:"limit_service_memory"`
+	LimitServiceProcesses  int    `koanf:"limit_service_processes"`
+	LimitServiceCPUWeight  int    `koanf:"limit_service_cpu_weight"`
+	LimitServiceCPUPercent int    `koanf:"limit_service_cpu_percent"`
+	LimitServiceOpenFiles  int    `koanf:"limit_service_open_files"`
 }
 
 // addSettings declares the flags. Their defaults are the defaults of the settings.
@@ -56,6 +66,7 @@ func addSettings(f *pflag.FlagSet) {
 	f.Int("budget-failures", p.BudgetLimit, "failures within the budget's window that disable a service")
 	f.Int("backup-keep", 14, "nightly backups that are kept; 0 makes none")
 	f.Duration("budget-window", p.BudgetWindow, "window of the failure budget")
+	addLimits(f)
 }
 
 // defaultPaths are for a host when root, and for a person otherwise.
@@ -157,7 +168,7 @@ func known(key string) bool {
 		"stop_timeout", "backoff", "budget_failures", "budget_window", "backup_keep":
 		return true
 	}
-	return false
+	return knownLimit(key)
 }
 
 // complete makes paths absolute, fills in what depends on other settings, and refuses what cannot be.
@@ -193,6 +204,9 @@ func (s *settings) complete() (err error) {
 	}
 	if err == nil {
 		_, err = s.proxies()
+	}
+	if err == nil {
+		_, _, err = s.limits()
 	}
 	if err != nil {
 		return &exitError{fmt.Errorf("settings: %w", err), exitInvalid}

@@ -18,14 +18,14 @@ import (
 // socketFD is where the helper finds its end of the socket.
 const socketFD = 3
 
+// lastWord is what a launcher says before it becomes the program. A launcher that dies without it, for want of
+// memory or threads, was never the program.
+const lastWord = 1
+
 // Ended is the signal by which a launcher ends itself when it does not become the program, for whatever reason. Why,
 // it says on its socket; this is all that is left to see when the daemon has died. No program ends by SIGRTMAX, so
 // this is never taken for the end of one.
 const Ended = unix.Signal(lastSignal)
-
-// executing is what a launcher says as the last thing before execve: silence from then on is success, and silence
-// without it an untimely end.
-const executing = 1
 
 // Main waits for a spec and becomes the program. It does not return: it ends the process when there is nothing to
 // do, or after it said which step failed.
@@ -122,9 +122,8 @@ func (s *Spec) become() *Failure {
 	}
 	s.announce()
 	failpoint.At("launcher.announced")
+	unix.Write(socketFD, []byte{lastWord}) //nolint:errcheck // the program comes first
 	resetSignals()
-	// Without a signal: a daemon that has died is no reason to end here.
-	unix.Sendto(socketFD, []byte{executing}, unix.MSG_NOSIGNAL, nil) //nolint:errcheck // the next daemon finds the program
 	return fail(panel.StepExecute, syscall.Exec(path, s.Argv, s.Env), path)
 }
 
@@ -161,26 +160,6 @@ func (s *Spec) checkDaemon() *Failure {
 		return &Failure{Step: panel.StepFork}
 	}
 	return nil
-}
-
-func (s *Spec) setLimits() *Failure {
-	failpoint.At("launcher.checked")
-	unix.Umask(s.Umask)
-	core := unix.Rlimit{}
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &core); err != nil {
-		return fail(panel.StepLimits, err, "core")
-	}
-	if s.OpenFile == 0 {
-		return nil
-	}
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
-		return fail(panel.StepLimits, err, "open files")
-	}
-	files.Cur = min(s.OpenFile, files.Max)
-	// syscall, not unix: it also stops the runtime from putting back the value it found at its own start.
-	err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: files.Cur, Max: files.Max})
-	return fail(panel.StepLimits, err, "open files")
 }
 
 func (s *Spec) closeDescriptors() *Failure {

@@ -126,6 +126,10 @@ func New(o Options) (*Logs, error) {
 	return l, nil
 }
 
+// lockTime is how long the lock of an upkeep that was killed may outlive it: a child that it had just forked holds a
+// copy until it has executed its program.
+const lockTime = 500 * time.Millisecond
+
 func (l *Logs) makeFolders() error {
 	for _, name := range []string{"fifos", "logs"} {
 		if err := os.MkdirAll(filepath.Join(l.state, name), 0o700); err != nil {
@@ -146,6 +150,10 @@ func (l *Logs) makeFolders() error {
 	l.lock = lock
 	// Two readers would share the bytes of a FIFO between them.
 	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for end := time.Now().Add(lockTime); errors.Is(err, unix.EWOULDBLOCK) && time.Now().Before(end); {
+		time.Sleep(lockTime / 50)
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return fmt.Errorf("another process reads the output: %w", panel.ErrBusy)
 	}

@@ -64,10 +64,11 @@ type (
 		shell             bool
 		at                time.Time
 	}
-	// evNotLaunched: it was not.
+	// evNotLaunched: it was not. pid is a process that hangs on the way to it; 0 when nothing is left.
 	evNotLaunched struct {
 		run  int
 		exit panel.Exit
+		pid  int
 	}
 	// evExited: the main process ended.
 	evExited struct {

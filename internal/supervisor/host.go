@@ -52,6 +52,8 @@ type Config struct {
 	FIFOs string
 	// OpenFile is the soft limit of open descriptors of a service; 0 means 1024, what a login shell has.
 	OpenFile uint64
+	// Account and Service are the limits of every account and of every service.
+	Account, Service panel.Limits
 	// NoCgroup keeps the engine from control groups even where they could be used.
 	NoCgroup bool
 }
@@ -73,17 +75,19 @@ func New(c Config) (*Engine, error) {
 	}
 	e := newEngine(c.Policy, late, func(n notify) host { h.notify = n; return h }, c.Log)
 	e.late = late
+	e.limits = h.limits()
 	return e, nil
 }
 
 // realHost does what the engine wants on this machine.
 type realHost struct {
 	Config
-	notify notify
-	bootID string
-	tree   *cgroup.Tree // nil where control groups cannot be used
-	spares *spares
-	poll   *poller
+	notify  notify
+	bootID  string
+	tree    *cgroup.Tree // nil where control groups cannot be used
+	limiter *cgroup.Limiter
+	spares  *spares
+	poll    *poller
 	// looking wakes lookAtStopping: a run without a control group is being stopped.
 	looking chan struct{}
 	// carriers are the processes of services by what they carry; nil until the take-over needs them. Only that uses it.
@@ -102,6 +106,7 @@ type liveRun struct {
 	service  panel.ServiceID
 	run      int
 	identity panel.Identity
+	limits   cgroup.Group
 	pidfd    int  // of the main process; closed at the end of the run
 	child    bool // the main process is upkeep's own child, so its status is had by waiting
 	stopping bool // changes of the group are reported
@@ -123,7 +128,10 @@ func newRealHost(c Config) (*realHost, error) {
 	}
 	h := &realHost{Config: c, runs: map[panel.ServiceID]*liveRun{}, mains: map[int]bool{},
 		looking: make(chan struct{}, 1)}
-	var err error
+	err := process.CheckPidfds()
+	if err != nil {
+		return nil, err
+	}
 	if h.bootID, err = process.BootID(); err != nil {
 		return nil, err
 	}
@@ -133,10 +141,11 @@ func newRealHost(c Config) (*realHost, error) {
 			return nil, err
 		}
 	}
-	if h.tree != nil {
-		h.tree.Sweep()
-	} else {
+	if h.tree == nil {
 		c.Log.Info("no control groups: runs are told apart by session and environment", "reason", err)
+	}
+	if h.limiter, err = newLimiter(c, h.tree); err != nil {
+		return nil, err
 	}
 	if h.poll, err = newPoller(); err != nil {
 		return nil, err
@@ -145,26 +154,28 @@ func newRealHost(c Config) (*realHost, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become subreaper: %w", err)
 	}
-	h.spares = newSpares(c.Helper, h.tree)
+	h.spares = newSpares(c.Helper, h.tree, h.limiter)
 	h.left = c.Keeper.List(keeper.Runs())
 	failpoint.At("takeover.listed")
 	c.Keeper.OnRefill(h.refillKeeper)
 	return h, nil
 }
 
-// run waits for exits until ctx ends. Programs live on; only the descriptors are closed.
+// run waits for exits until ctx ends. It returns an error when it cannot go on.
 func (h *realHost) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	group.Go(func() { h.reapOrphans(ctx) })
 	group.Go(func() { h.lookAtStopping(ctx) })
 	stop := context.AfterFunc(ctx, h.poll.wake)
 	defer stop()
 	err := h.poll.wait(ctx, h.exited, h.groupsChanged)
+	cancel()
 	group.Wait()
-	h.close()
 	return err
 }
 
+// close gives back what the host holds. Programs live on; only the descriptors are closed.
 func (h *realHost) close() {
 	h.spares.dismiss()
 	h.poll.close()
@@ -178,6 +189,9 @@ func (h *realHost) close() {
 		if err := h.tree.Close(); err != nil {
 			h.Log.Error("close control groups", "err", err)
 		}
+	}
+	if err := h.limiter.Close(); err != nil {
+		h.Log.Error("close control groups of limits", "err", err)
 	}
 }
 
@@ -212,6 +226,7 @@ func (h *realHost) identity(id panel.ServiceID) (panel.Identity, bool) {
 }
 
 func (h *realHost) trouble(id panel.ServiceID) string { return h.Output.Trouble(id) }
+func (h *realHost) state(pid int) string              { return process.State(pid) }
 
 // markTime bounds the wait for the last line of a run: it is worth a moment, not a start held up by a home that
 // hangs.
@@ -248,6 +263,7 @@ func (h *realHost) release(r *liveRun) {
 		h.poll.forget(r.pidfd)
 		unix.Close(r.pidfd)
 	}
+	defer h.limiter.Remove(r.limits)
 	if r.identity.Cgroup == "" {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"upkeep/internal/failpoint"
@@ -95,15 +96,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	err := l.takeOver(ctx)
 	if err == nil {
 		close(e.ready)
-		l.serve(ctx)
+		l.serve(ctx, hostDone)
 	}
 	close(e.stopped)
 	l.pool.wait()
 	stopHost()
-	return errors.Join(err, <-hostDone)
+	err = errors.Join(err, <-hostDone)
+	e.host.close()
+	return err
 }
 
-func (l *loop) serve(ctx context.Context) {
+// serve returns when ctx ends, StopAll is done, or the host has ended: without it exits are not seen, and whoever
+// starts upkeep anew finds every program as it was left.
+func (l *loop) serve(ctx context.Context, hostDone chan error) {
 	for {
 		if l.stopping != nil && l.allStopped() {
 			l.stopping.reply <- answer{}
@@ -112,6 +117,10 @@ func (l *loop) serve(ctx context.Context) {
 		l.arm()
 		select {
 		case <-ctx.Done():
+			l.drain()
+			return
+		case err := <-hostDone:
+			hostDone <- err // for Run
 			l.drain()
 			return
 		case r := <-l.requests:
@@ -172,7 +181,7 @@ func (l *loop) takeOver(ctx context.Context) error {
 			rec.RunStart, rec.Live = *ev.unrecorded, true
 		}
 		en := l.enter(svc, accounts[svc.Account])
-		en.machine.restore(rec)
+		en.machine.restore(rec, time.Now())
 		l.apply(en, found[i])
 		failpoint.At("takeover.applied")
 	}
@@ -281,7 +290,7 @@ func (l *loop) step(en *entry, ev event) []action {
 
 // carry files the actions, makes the new state visible, and then answers who waited for it.
 func (l *loop) carry(en *entry, actions []action) {
-	en.queue = append(en.queue, actions...)
+	en.file(actions)
 	l.hand(en)
 	l.reschedule(en, en.machine.next())
 	l.publish(en.svc.ID, en.machine.status())
@@ -291,6 +300,20 @@ func (l *loop) carry(en *entry, actions []action) {
 		}
 	}
 	l.answerWaiters(en)
+}
+
+// file queues actions. A kill, or a look, that still waits for its turn is not queued again: what outlives the kill is
+// killed every second, for as long as it likes.
+func (en *entry) file(actions []action) {
+	for _, a := range actions {
+		switch a.(type) {
+		case doKill, doInspect:
+			if slices.Contains(en.queue, a) {
+				continue
+			}
+		}
+		en.queue = append(en.queue, a)
+	}
 }
 
 // hand gives what is queued to a worker, unless one is busy with the batch before.

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/cgroup"
 	"upkeep/internal/failpoint"
 	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
@@ -33,11 +34,15 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 	if !rec.Live {
 		return boot, nil
 	}
+	rec.At = startOf(rec, time.Now(), rec.BootID == h.bootID)
 	boot.startedAt = rec.At
 	unseen := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 	if rec.PID == 0 || rec.BootID != h.bootID {
 		boot.lost = unseen
 		return boot, nil
+	}
+	if !cgroup.Exists(rec.Cgroup) {
+		rec.Cgroup = "" // it cannot be seen from here: what is left of the run is found without
 	}
 	fd, alive, err := process.Alive(rec.Identity)
 	if err != nil {
@@ -45,6 +50,7 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 	}
 	failpoint.At("takeover.looked")
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
+	r.limits = h.limiter.Of(rec.PID, rec.Cgroup)
 	if alive {
 		h.closeKept(r.name())
 		h.hold(r)
@@ -55,6 +61,7 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 		return evAdopt{pid: rec.PID, startedAt: rec.At}, nil
 	}
 	exit := h.exitUnseen(r)
+	explain(exit, r)
 	failpoint.At("takeover.ended")
 	left, err := h.members(ctx, r)
 	if err != nil {
@@ -67,6 +74,16 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 		return boot, nil
 	}
 	return evAdopt{pid: rec.PID, startedAt: rec.At, ended: exit}, nil
+}
+
+// startOf is when a run began. The wall clock may have been set since; but during the same boot the kernel knows how
+// long ago the process was made, which is never after the start and, unless a launcher waited, hardly before it.
+func startOf(rec panel.Recovery, now time.Time, sameBoot bool) time.Time {
+	age, err := process.Age(rec.StartTicks)
+	if made := now.Add(-age); sameBoot && err == nil && rec.PID != 0 && (rec.At.Before(made) || rec.At.After(now)) {
+		return made
+	}
+	return tied(rec.At, now)
 }
 
 // exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
@@ -85,8 +102,9 @@ func (h *realHost) exitUnseen(r *liveRun) *panel.Exit {
 			exit = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 		}
 	}
-	if !seen.At.IsZero() {
-		exit.At = seen.At
+	if !seen.At.IsZero() { // by the wall clock, which may have been set since
+		now := time.Now()
+		exit.At = earlier(tied(seen.At, now), now)
 	}
 	return exit
 }
@@ -153,6 +171,7 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+	h.limiter.Sweep()
 	if h.tree != nil {
 		h.tree.Sweep() // launchers of the daemon before have noticed by now that it is gone
 	}

@@ -100,7 +100,7 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doLaunch:
 		launched, exit := e.host.launch(ctx, j.svc, j.acct, a)
 		if exit != nil {
-			return evNotLaunched{a.run, *exit}
+			return evNotLaunched{a.run, *exit, launched.pid}
 		}
 		return launched
 	case doSignal:
