@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"upkeep/internal/panel"
 )
@@ -67,7 +68,43 @@ func (s *Store) Recoveries(ctx context.Context) ([]panel.Recovery, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list recoveries: %w", err)
 	}
+	asked, err := s.restartsAsked(ctx, time.Now().Add(-time.Hour))
+	if err != nil {
+		return nil, fmt.Errorf("list recoveries: %w", err)
+	}
+	for i, rec := range all {
+		if a := asked[rec.Service]; a.run == rec.Number {
+			all[i].RestartAsked = a.at
+		}
+	}
 	return all, nil
+}
+
+// restartAsked is the latest request to restart a service.
+type restartAsked struct {
+	service panel.ServiceID
+	run     int // that lived then
+	at      time.Time
+}
+
+func (s *Store) restartsAsked(ctx context.Context, since time.Time) (map[panel.ServiceID]restartAsked, error) {
+	scan := func(r row) (x restartAsked, err error) {
+		var at int64
+		err = r.Scan(&x.service, &x.run, &at)
+		x.at = moment(at)
+		return x, err
+	}
+	all, err := list(ctx, s.readers, scan, `
+		SELECT service_id, run, at_ms FROM events
+		WHERE at_ms > ? AND kind = ? AND service_id IS NOT NULL ORDER BY at_ms`, millis(since), panel.EventRestartAsk)
+	if err != nil {
+		return nil, err
+	}
+	latest := make(map[panel.ServiceID]restartAsked, len(all))
+	for _, x := range all {
+		latest[x.service] = x
+	}
+	return latest, nil
 }
 
 func scanRecovery(r row) (panel.Recovery, error) {

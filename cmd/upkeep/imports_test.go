@@ -24,6 +24,7 @@ var rooms = map[string][]string{
 	// Leaves: small, and about one thing.
 	"internal/cgroup":    {"internal/panel"},
 	"internal/drain":     {},
+	"internal/failpoint": {},
 	"internal/password":  {},
 	"internal/privilege": {},
 	"internal/token":     {},
@@ -31,23 +32,23 @@ var rooms = map[string][]string{
 
 	"internal/command":     {"internal/panel"},
 	"internal/environment": {"internal/panel"},
-	"internal/keeper":      {"internal/drain", "internal/panel", "internal/privilege"},
-	"internal/launcher":    {"internal/panel"},
+	"internal/keeper":      {"internal/drain", "internal/failpoint", "internal/panel", "internal/privilege"},
+	"internal/launcher":    {"internal/failpoint", "internal/panel"},
 	"store":                {"internal/panel"},
 	"internal/diagnose":    {"internal/command", "internal/environment", "internal/panel"},
 	"internal/logs":        {"internal/drain", "internal/keeper", "internal/panel", "internal/privilege"},
 	"internal/lookup":      {"internal/diagnose"},
-	"internal/process":     {"internal/cgroup", "internal/panel"},
+	"internal/process":     {"internal/cgroup", "internal/failpoint", "internal/panel"},
 
-	"internal/supervisor": {"internal/cgroup", "internal/command", "internal/environment", "internal/keeper",
-		"internal/launcher", "internal/logs", "internal/panel", "internal/privilege", "internal/process"},
-	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/logs",
+	"internal/supervisor": {"internal/cgroup", "internal/command", "internal/environment", "internal/failpoint",
+		"internal/keeper", "internal/launcher", "internal/logs", "internal/panel", "internal/privilege", "internal/process"},
+	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/failpoint", "internal/logs",
 		"internal/lookup", "internal/panel", "internal/privilege", "internal/process"},
 
 	"templates": {"internal/panel", "static"},
 	"web":       {"internal/panel", "internal/password", "internal/token", "static", "templates"},
 
-	"cmd/upkeep": {"internal/cgroup", "internal/control", "internal/drain", "internal/keeper", "internal/logs",
+	"cmd/upkeep": {"internal/cgroup", "internal/control", "internal/drain", "internal/failpoint", "internal/keeper", "internal/logs",
 		"internal/panel", "internal/password", "internal/privilege", "internal/process", "internal/supervisor",
 		"internal/token", "store", "web"},
 	"cmd/upkeep-helper": {"internal/keeper", "internal/launcher"},

@@ -20,6 +20,7 @@ import (
 
 	"upkeep/internal/control"
 	"upkeep/internal/drain"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/keeper"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
@@ -89,19 +90,24 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 		return err
 	}
 	defer unlock()
+	failpoint.At("serve.locked")
 	srv := &server{settings: s, log: log}
 	if srv.keeper, err = joinKeeper(ctx, s, log); err != nil {
 		return err
 	}
+	failpoint.At("serve.joined")
 	if srv.listener, err = srv.listen(); err != nil {
 		return err
 	}
+	failpoint.At("serve.listening")
 	if srv.store, err = srv.openStore(ctx, interrupts); err != nil || srv.store == nil {
 		return err
 	}
+	failpoint.At("serve.opened")
 	if err := srv.assemble(); err != nil {
 		return err
 	}
+	failpoint.At("serve.assembled")
 	defer srv.close()
 	return srv.run(ctx, interrupts, demo)
 }
@@ -326,6 +332,7 @@ func (srv *server) serveWeb(ctx context.Context, demo bool) error {
 		return err
 	}
 	srv.keeper.Ready()
+	failpoint.At("serve.ready")
 	return srv.web.Run(ctx, srv.listener)
 }
 

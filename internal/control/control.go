@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -146,13 +147,20 @@ func (c *Control) Remove(ctx context.Context, acct panel.Account, name string, b
 	if err != nil {
 		return err
 	}
+	// Paused first, which is stored: should upkeep die half-way, the service does not come back by itself.
+	if err := c.engine.Pause(ctx, svc.ID, by); err != nil && !errors.Is(err, panel.ErrNotFound) {
+		return err
+	}
+	svc.Wanted = panel.WantedPaused
 	if err := c.engine.Remove(ctx, svc.ID); err != nil && !errors.Is(err, panel.ErrNotFound) {
 		return err
 	}
+	failpoint.At("remove.stopped")
 	// The stop is done: whoever asked may have gone away, but half a removal helps nobody.
 	ctx = context.WithoutCancel(ctx)
 	if err := c.store.DeleteService(ctx, svc.ID, by); err != nil {
 		return errors.Join(err, c.engine.AddAgain(ctx, svc, acct, by))
 	}
+	failpoint.At("remove.deleted")
 	return nil
 }

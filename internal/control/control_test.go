@@ -204,7 +204,7 @@ func TestLifeOfAService(t *testing.T) {
 	if _, err := s.store.ServiceByID(ctx, svc.ID); !errors.Is(err, panel.ErrNotFound) {
 		t.Errorf("after the removal: %v", err)
 	}
-	want := "add web on, update site, pause, start, remove"
+	want := "add web on, update site, pause, start, pause, remove"
 	if got := strings.Join(s.engine.asked, ", "); got != want {
 		t.Errorf("asked %q, want %q", got, want)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
 )
 
 // child is the daemon, and what becomes of it when it ends.
@@ -61,16 +63,16 @@ func (k *keeper) startDaemon() {
 	}
 	c.pid = pid
 	k.unprotect(pid)
+	failpoint.At("keeper.started")
 	k.note("daemon %d is %s", pid, c.binary)
 }
 
 // startFailed is the exit status of a keeper whose daemon cannot be started at all, which a shell would use.
 const startFailed = 126
 
-// reapOne waits for one child that has ended: the daemon, or what the daemon left behind when it died.
+// reapOne waits for one child that has ended: the daemon, or what the daemon left behind when it died. The caller holds
+// mu.
 func (k *keeper) reapOne() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	var status unix.WaitStatus
 	pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
 	if err == unix.EINTR {
@@ -79,17 +81,24 @@ func (k *keeper) reapOne() bool {
 	if err != nil || pid <= 0 {
 		return false
 	}
+	failpoint.At("keeper.reaped")
 	if pid == k.child.pid {
 		k.child.pid = 0
 		k.daemonEnded(syscall.WaitStatus(status))
 		return true
 	}
 	k.ended(pid, syscall.WaitStatus(status))
+	failpoint.At("keeper.noted")
 	return true
 }
 
 // ended remembers the exit of a process that is held, until the daemon lets go of it. The caller holds mu.
+//
+// What the daemon's children were comes to light when it dies, and its last messages may be read after that.
 func (k *keeper) ended(pid int, status syscall.WaitStatus) {
+	if k.daemon != nil && k.daemon.dead() {
+		k.early[pid] = Exit{Status: status, Known: true, At: time.Now()}
+	}
 	for name := range k.held {
 		if p, ok := pidOf(name); ok && p == pid {
 			e := k.exits[name]
@@ -151,7 +160,7 @@ func (k *keeper) startAfterFailure() {
 	}
 	c.retry = time.AfterFunc(delay, func() {
 		k.locked(func() {
-			if c.pid == 0 && !c.leaving {
+			if c.pid == 0 && c.retry != nil && !c.leaving {
 				k.startDaemon()
 			}
 		})
@@ -176,6 +185,7 @@ func word(status syscall.WaitStatus) string {
 func (k *keeper) daemonReady() {
 	c := &k.child
 	c.known, c.ready = true, time.Now()
+	failpoint.At("keeper.ready")
 	if k.log == nil {
 		k.openLog()
 	}
@@ -265,7 +275,9 @@ func (k *keeper) upgradeStep(why string) {
 		return
 	}
 	k.limit(k.times.ready, "the new daemon did not become ready")
+	failpoint.At("keeper.replacing")
 	k.startDaemon()
+	failpoint.At("keeper.replaced")
 }
 
 // upgradeDone follows a daemon's word that it is ready. The caller holds mu.

@@ -1,6 +1,10 @@
 package keeper
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
+)
 
 // held is a descriptor under a name.
 type held struct {
@@ -17,6 +21,12 @@ func (k *keeper) put(name string, fd int) {
 	if k.mover.on {
 		k.mover.wake() // it waits for what was held before
 	}
+	if pid, ok := pidOf(name); ok {
+		if e, ended := k.early[pid]; ended {
+			k.exits[name] = e
+		}
+	}
+	failpoint.At("keeper.put")
 }
 
 // drop lets go of a name and of what is known about it. The caller holds mu.

@@ -49,6 +49,7 @@ type keeper struct {
 	mu     sync.Mutex
 	held   map[string]*held
 	exits  map[string]Exit
+	early  map[int]Exit // by PID: of processes that a dead daemon may have named, in messages that were not read yet
 	child  child
 	daemon *peer // the daemon's connection; nil when none is there
 	mover  mover
@@ -66,7 +67,7 @@ func keep(verb string, args []string, t times) int {
 		return 2
 	}
 	k := &keeper{dir: args[0], held: map[string]*held{}, exits: map[string]Exit{},
-		code: make(chan int, 1), times: t}
+		early: map[int]Exit{}, code: make(chan int, 1), times: t}
 	k.child = child{binary: args[1], args: args[2:], known: verb == VerbAdopt}
 	if err := k.prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, "upkeep:", err)
@@ -89,8 +90,10 @@ func keep(verb string, args []string, t times) int {
 	for {
 		select {
 		case <-children:
-			for k.reapOne() {
-			}
+			k.locked(func() {
+				for k.reapOne() {
+				}
+			})
 		case sig := <-signals:
 			k.signal(sig)
 		case code := <-k.code:
@@ -237,6 +240,7 @@ func (k *keeper) adopt() error {
 	if err != nil {
 		return err
 	}
+	p.adopted = true
 	go k.serve(p)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/drain"
+	"upkeep/internal/failpoint"
 )
 
 // mover moves output to the log files while no daemon does. Its fields are guarded by the keeper's mu.
@@ -191,7 +192,10 @@ func (w *mover1) run() time.Duration {
 	}
 	defer w.lock.Give(w.service)
 	w.left = turnMoves
-	if w.log != nil && w.toLog() == unix.EAGAIN {
+	if w.log == nil { // the daemon died before it could say where to: the next one will
+		return refusedTime
+	}
+	if w.toLog() == unix.EAGAIN {
 		return 0
 	}
 	if w.spill != nil && w.toSpill() == unix.EAGAIN {
@@ -224,6 +228,7 @@ func (w *mover1) toLog() error {
 		if err := w.move(w.log.fd, st.Size); err != nil {
 			return err
 		}
+		failpoint.At("keeper.moved")
 	}
 }
 

@@ -6,11 +6,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
 // setLimits gives the process the limits and the priorities of a service, whatever upkeep's own are.
 func (s *Spec) setLimits() *Failure {
+	failpoint.At("launcher.checked")
 	unix.Umask(s.Umask)
 	if err := s.setOOMScore(); err != nil {
 		return fail(panel.StepLimits, err, "out-of-memory score")

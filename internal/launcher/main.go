@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -21,10 +22,10 @@ const socketFD = 3
 // memory or threads, was never the program.
 const lastWord = 1
 
-// ExitFailed is the exit status of a launcher that became nothing: it was dismissed, or could not execute the program.
-// Why, it says on its socket; the status is all that is left when the daemon has died, maybe after it stored the run and
-// before it said what to execute.
-const ExitFailed = 125
+// Ended is the signal by which a launcher ends itself when it does not become the program, for whatever reason. Why,
+// it says on its socket; this is all that is left to see when the daemon has died. No program ends by SIGRTMAX, so
+// this is never taken for the end of one.
+const Ended = unix.Signal(lastSignal)
 
 // Main waits for a spec and becomes the program. It does not return: it ends the process when there is nothing to
 // do, or after it said which step failed.
@@ -33,12 +34,20 @@ func Main() {
 	// thread the whole process.
 	runtime.LockOSThread()
 	spec, err := receiveSpec()
-	if err != nil {
-		os.Exit(ExitFailed)
+	if err != nil { // nothing was asked of it, mostly
+		end()
 	}
+	failpoint.At("launcher.told")
 	failure := spec.become()
 	unix.Write(socketFD, encodeFailure(failure)) //nolint:errcheck // nobody is left to tell
-	os.Exit(ExitFailed)
+	end()
+}
+
+// end ends the launcher by Ended.
+func end() {
+	resetSignals()
+	unix.Kill(os.Getpid(), Ended) //nolint:errcheck // nobody is left to tell
+	os.Exit(1)                    // not reached
 }
 
 // receiveSpec reads the spec from the socket, and puts the descriptor that comes with it in place of standard
@@ -112,6 +121,7 @@ func (s *Spec) become() *Failure {
 		return f
 	}
 	s.announce()
+	failpoint.At("launcher.announced")
 	unix.Write(socketFD, []byte{lastWord}) //nolint:errcheck // the program comes first
 	resetSignals()
 	return fail(panel.StepExecute, syscall.Exec(path, s.Argv, s.Env), path)
@@ -144,6 +154,7 @@ func (s *Spec) joinCgroups() *Failure {
 // checkDaemon refuses to go on when the daemon has died meanwhile. By now the launcher is in the run's control
 // group and its identity is stored, so the next daemon either finds it there or sees it end here: never two.
 func (s *Spec) checkDaemon() *Failure {
+	failpoint.At("launcher.joined")
 	poll := []unix.PollFd{{Fd: socketFD, Events: unix.POLLRDHUP}}
 	if n, err := unix.Poll(poll, 0); err == nil && n > 0 {
 		return &Failure{Step: panel.StepFork}
@@ -152,6 +163,7 @@ func (s *Spec) checkDaemon() *Failure {
 }
 
 func (s *Spec) closeDescriptors() *Failure {
+	failpoint.At("launcher.limited")
 	err := unix.CloseRange(socketFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	return fail(panel.StepLimits, err, "descriptors")
 }
@@ -159,6 +171,7 @@ func (s *Spec) closeDescriptors() *Failure {
 // becomeUser drops to the account's user by raw calls: the wrappers of package syscall would ask every thread of
 // the runtime, which is slower and pointless before execve.
 func (s *Spec) becomeUser() *Failure {
+	failpoint.At("launcher.closed")
 	if s.SetUser {
 		groups := make([]uint32, len(s.Groups)+1) // one spare, so that the address is never that of nothing
 		for i, g := range s.Groups {
@@ -185,11 +198,13 @@ func (s *Spec) becomeUser() *Failure {
 
 // enterDirectory comes after becomeUser, so that upkeep's rights open no door.
 func (s *Spec) enterDirectory() *Failure {
+	failpoint.At("launcher.user")
 	return fail(panel.StepDirectory, unix.Chdir(s.Directory), s.Directory)
 }
 
 // lookup finds the program as execvp would, with the account's rights and in the service's PATH.
 func (s *Spec) lookup() (string, *Failure) {
+	failpoint.At("launcher.entered")
 	name := s.Argv[0]
 	if strings.Contains(name, "/") {
 		err := executable(name)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
 )
 
 // Launcher is a launcher process that waits for its spec. It belongs to one goroutine at a time.
@@ -49,7 +51,7 @@ func StartIn(helper string, group int) (*Launcher, error) {
 	pidfd := -1
 	pid, err := syscall.ForkExec(helper, []string{helper, "launch"}, &syscall.ProcAttr{
 		Dir:   "/",
-		Env:   []string{"GOMAXPROCS=1", "GOGC=off"}, // it lives for milliseconds
+		Env:   append(failpoint.Environ(), "GOMAXPROCS=1", "GOGC=off"), // it lives for milliseconds
 		Files: []uintptr{null.Fd(), null.Fd(), null.Fd(), uintptr(pair[1])},
 		Sys:   &syscall.SysProcAttr{Setsid: true, PidFD: &pidfd, UseCgroupFD: group >= 0, CgroupFD: group},
 	})
@@ -72,6 +74,7 @@ func (l *Launcher) Execute(spec *Spec, output *os.File) error {
 	if err := l.send(message, output); err != nil {
 		return fmt.Errorf("tell launcher %d: %w", l.PID, err)
 	}
+	failpoint.At("launch.told")
 	answer, err := l.receive()
 	if err != nil {
 		return fmt.Errorf("hear launcher %d: %w", l.PID, err)

@@ -10,14 +10,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
-// Build makes upkeep and upkeep-helper as they are shipped, in the folder dir, which must exist. It is called from a
-// folder two levels below the module's root, as every test is.
-func Build(dir string) error {
+// Build makes upkeep and upkeep-helper as they are shipped, in the folder dir, which must exist; with tags, as these
+// change them. It is called from a folder two levels below the module's root, as every test is.
+func Build(dir string, tags ...string) error {
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", dir+"/",
-		"../../cmd/upkeep", "../../cmd/upkeep-helper")
+		"-tags="+strings.Join(tags, ","), "../../cmd/upkeep", "../../cmd/upkeep-helper")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build upkeep: %w: %s", err, out)

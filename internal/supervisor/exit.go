@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"syscall"
@@ -9,6 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/failpoint"
+	"upkeep/internal/launcher"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 )
@@ -34,6 +37,7 @@ func (h *realHost) exited(key runKey) {
 	if err != nil {
 		return // the run was let go meanwhile
 	}
+	failpoint.At("exit.seen")
 	var exit *panel.Exit
 	if r.child {
 		exit = h.peek(r)
@@ -42,6 +46,7 @@ func (h *realHost) exited(key runKey) {
 	}
 	exit.At = at
 	explain(exit, r)
+	failpoint.At("exit.taken")
 	h.notify(key.service, evExited{key.run, *exit})
 }
 
@@ -87,8 +92,12 @@ func waitPidfd(fd, options int) (syscall.WaitStatus, bool) {
 	}
 }
 
-// exitOf describes a wait status.
+// exitOf describes a wait status. That of a launcher is only seen when its daemon died before the program was executed:
+// no fault of the program, which never ran.
 func exitOf(status syscall.WaitStatus) *panel.Exit {
+	if status.Signaled() && status.Signal() == launcher.Ended {
+		return hostExit(panel.StepFork, errAway)
+	}
 	exit := &panel.Exit{Kind: panel.EndExited, Code: status.ExitStatus(), At: time.Now()}
 	if status.Signaled() {
 		exit.Kind, exit.Code = panel.EndSignaled, 0
@@ -96,6 +105,8 @@ func exitOf(status syscall.WaitStatus) *panel.Exit {
 	}
 	return exit
 }
+
+var errAway = errors.New("upkeep ended before the program was executed")
 
 // poked wakes reapOrphans besides SIGCHLD.
 var poked = make(chan struct{}, 1)

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/cgroup"
 	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
@@ -36,7 +37,10 @@ func TestExitSurvivesTheNextKeeper(t *testing.T) {
 	kept, stray := endedWithStray(t, &run)
 	defer unix.Kill(stray, unix.SIGKILL)
 	held := statuses{}
-	h := &realHost{Config: Config{Keeper: held, Log: slog.New(slog.DiscardHandler)}, bootID: run.BootID,
+	limiter, err := cgroup.NewLimiter("held", nil, panel.Limits{}, panel.Limits{})
+	check(t, err)
+	defer limiter.Close()
+	h := &realHost{Config: Config{Keeper: held, Log: slog.New(slog.DiscardHandler)}, bootID: run.BootID, limiter: limiter,
 		runs: map[panel.ServiceID]*liveRun{}, mains: map[int]bool{}}
 	name := keeper.Run(7, 3, run.PID)
 	h.left = keeper.Held{FDs: map[string]int{name: kept}}

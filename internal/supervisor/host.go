@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/cgroup"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/keeper"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
@@ -156,6 +157,7 @@ func newRealHost(c Config) (*realHost, error) {
 	}
 	h.spares = newSpares(c.Helper, h.tree, h.limiter)
 	h.left = c.Keeper.List(keeper.Runs())
+	failpoint.At("takeover.listed")
 	c.Keeper.OnRefill(h.refillKeeper)
 	return h, nil
 }
@@ -249,7 +251,9 @@ func (h *realHost) settle(id panel.ServiceID) {
 	h.mu.Unlock()
 	if ok {
 		h.reap(r)
+		failpoint.At("exit.reaped")
 		h.release(r)
+		failpoint.At("exit.released")
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"upkeep/internal/command"
 	"upkeep/internal/environment"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/launcher"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
@@ -44,11 +45,13 @@ func (h *realHost) launch(ctx context.Context, svc panel.Service, acct panel.Acc
 			return evLaunched{}, h.notLaunched(ctx, l, exit)
 		}
 	}
+	failpoint.At("launch.prepared")
 	spare, err := h.spares.take(acct.Name)
 	if err != nil {
 		return evLaunched{}, h.notLaunched(ctx, l, hostExit(panel.StepFork, err))
 	}
 	defer l.close()
+	failpoint.At("launch.spared")
 	return h.execute(ctx, l, spare)
 }
 
@@ -125,15 +128,19 @@ func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaun
 	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
 	l.ident.Cgroup, l.spec.Cgroups = spare.group, spare.cgroups()
 	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, limits: spare.limits, pidfd: spare.PidFD, child: true}
+	// The run before is held until its end is stored, which may happen only now.
 	if err := h.begin(ctx, l); err != nil {
 		h.spares.discard(spare)
 		return evLaunched{}, hostExit(panel.StepRecord, err)
 	}
+	failpoint.At("launch.recorded")
 	h.hold(r) // first, so that a keeper that is being filled anew gets it in any case
 	h.Keeper.Put(r.name(), r.pidfd)
+	failpoint.At("launch.put")
 	h.spares.disown(spare.PID)
 	err := spare.Execute(&l.spec, l.output)
 	at := time.Now()
+	failpoint.At("launch.executed")
 	if errors.Is(err, launcher.ErrTimeout) {
 		h.watch(r.service, r.run) // it ends when what it waits for comes back
 		return evLaunched{pid: spare.PID}, hungStart(l)

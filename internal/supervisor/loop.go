@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -174,6 +175,7 @@ func (l *loop) takeOver(ctx context.Context) error {
 		}
 	}
 	l.host.tookOver()
+	failpoint.At("takeover.all")
 	for i, svc := range services {
 		rec := last[svc.ID]
 		if ev, ok := found[i].(evAdopt); ok && ev.unrecorded != nil {
@@ -182,6 +184,7 @@ func (l *loop) takeOver(ctx context.Context) error {
 		en := l.enter(svc, accounts[svc.Account])
 		en.machine.restore(rec, time.Now())
 		l.apply(en, found[i])
+		failpoint.At("takeover.applied")
 	}
 	return nil
 }
@@ -278,6 +281,7 @@ func (l *loop) step(en *entry, ev event) []action {
 	actions := en.machine.on(ev, time.Now())
 	if launched, ok := ev.(evLaunched); ok && launched.run == en.machine.run && en.machine.live() {
 		l.host.watch(en.svc.ID, launched.run)
+		failpoint.At("launch.watched")
 	}
 	if adopted, ok := ev.(evAdopt); ok && adopted.ended == nil {
 		l.host.watch(en.svc.ID, en.machine.run)

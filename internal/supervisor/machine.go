@@ -144,6 +144,9 @@ func (m *machine) restore(rec panel.Recovery, now time.Time) {
 	if !rec.NextTry.IsZero() {
 		m.pace.NextTry = earlier(tied(rec.NextTry, now), now.Add(m.longestDelay()))
 	}
+	if rec.Live && !rec.RestartAsked.IsZero() {
+		m.askedUntil = tied(rec.RestartAsked, now).Add(m.policy.RestartWait + m.policy.StopTimeout)
+	}
 }
 
 // tied is the same time as t by the wall clock of now, told by the monotonic clock of now.

@@ -504,6 +504,50 @@ func TestBoot(t *testing.T) {
 	}
 }
 
+// TestBootAfterTheLastFailure: the daemon before has died between the failure that used up the budget and what follows.
+func TestBootAfterTheLastFailure(t *testing.T) {
+	failures := make([]time.Time, 10)
+	for i := range failures {
+		failures[i] = epoch.Add(-time.Second)
+	}
+	for _, tt := range []struct {
+		name     string
+		decided  time.Duration // before the start of this daemon
+		exit     panel.Exit
+		failures int
+		want     string
+	}{
+		{"no budget is left", time.Hour, panel.Exit{At: epoch.Add(-time.Second)}, 10, "[want disabled disabled]"},
+		{"some budget is left", time.Hour, panel.Exit{At: epoch.Add(-time.Second)}, 9, "[launch 8 boot]"},
+		{"a person has resumed it since", 0, panel.Exit{At: epoch.Add(-time.Second)}, 10, "[launch 8 boot]"},
+		{"the last exit was asked for", time.Hour, panel.Exit{At: epoch.Add(-time.Second), Asked: true}, 10, "[launch 8 boot]"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedOn, epoch.Add(-tt.decided))
+			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, LastExit: &tt.exit,
+				Pace: panel.Pace{Failures: failures[:tt.failures]}}, epoch)
+			if got := fmt.Sprint(words(m.on(evBoot{cause: panel.CauseBoot}, epoch))); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// TestAdoptWhileStopping: a pause that upkeep died in goes on, also when the main process has ended meanwhile.
+func TestAdoptWhileStopping(t *testing.T) {
+	m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedPaused, epoch)
+	m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Live: true}, epoch)
+	got := words(m.on(evAdopt{pid: 99, startedAt: epoch, ended: &panel.Exit{Kind: panel.EndExited, At: epoch}}, epoch))
+	if want := "[record adopted TERM group inspect]"; fmt.Sprint(got) != want {
+		t.Errorf("actions: got %s, want %s", got, want)
+	}
+	m.on(evInspected{7, []int{100}}, epoch)
+	m.on(evInspected{run: 7}, epoch.Add(time.Second))
+	if m.phase != resting || !m.lastExit.Asked || m.lastExit.LeftForeground {
+		t.Errorf("got %s, last exit %+v; want rest, and an exit that was asked for", phaseNames[m.phase], m.lastExit)
+	}
+}
+
 // TestExitWhileAway judges an exit that the keeper saw as one that upkeep itself saw.
 func TestExitWhileAway(t *testing.T) {
 	started := epoch.Add(-time.Hour)
@@ -514,19 +558,26 @@ func TestExitWhileAway(t *testing.T) {
 		name     string
 		wanted   panel.Wanted
 		exit     *panel.Exit
+		restart  time.Duration // asked so long after the start; 0 when it was not
 		asked    bool
 		clean    bool
 		failures int
 	}{
-		{"a failure", panel.WantedOn, exit(3, time.Second), false, false, 1},
-		{"the clean end of a long run", panel.WantedOn, exit(0, 59*time.Minute), false, true, 0},
-		{"the early end of a run", panel.WantedOn, exit(0, time.Second), false, false, 1},
-		{"the end of a run that was being paused", panel.WantedPaused, exit(143, time.Minute), true, false, 0},
+		{"a failure", panel.WantedOn, exit(3, time.Second), 0, false, false, 1},
+		{"the clean end of a long run", panel.WantedOn, exit(0, 59*time.Minute), 0, false, true, 0},
+		{"the early end of a run", panel.WantedOn, exit(0, time.Second), 0, false, false, 1},
+		{"the end of a run that was being paused", panel.WantedPaused, exit(143, time.Minute), 0, true, false, 0},
+		{"the end of a run that was to be restarted", panel.WantedOn, exit(143, 61*time.Second), time.Minute, true, false, 0},
+		{"a failure long after a restart", panel.WantedOn, exit(3, 2*time.Minute), time.Minute, false, false, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(panel.DefaultPolicy(), sameDelay, tt.wanted, epoch)
-			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}}, epoch)
+			rec := panel.Recovery{RunStart: panel.RunStart{Number: 7}, Live: true}
+			if tt.restart > 0 {
+				rec.RestartAsked = started.Add(tt.restart)
+			}
+			m.restore(rec, epoch)
 			m.on(evBoot{lost: tt.exit, startedAt: started, cause: panel.CauseExit}, epoch)
 			got := m.lastExit
 			if got.Uptime != tt.exit.At.Sub(started) || got.Asked != tt.asked || got.Clean != tt.clean {

@@ -90,9 +90,23 @@ func (m *machine) over(exit panel.Exit, now time.Time) []action {
 	case exit.Failure() && len(m.pace.Failures) >= m.policy.BudgetLimit:
 		m.pace.NextTry = time.Time{}
 		actions := append([]action{end()}, answer...)
-		return append(actions, m.want(panel.WantedDisabled, panel.EventDisabled, panel.Actor{Kind: panel.ActorRule}, now)...)
+		return append(actions, m.disable(now)...)
 	}
 	return m.again(exit, end, answer, now)
+}
+
+func (m *machine) disable(now time.Time) []action {
+	return m.want(panel.WantedDisabled, panel.EventDisabled, panel.Actor{Kind: panel.ActorRule}, now)
+}
+
+// spent reports whether the last exit has used up the failure budget, and nobody has decided anything since: the
+// daemon before has died between that exit and the decision.
+func (m *machine) spent(now time.Time) bool {
+	if m.lastExit == nil || !m.lastExit.Failure() || m.lastExit.At.Before(m.since) {
+		return false
+	}
+	m.forgetOldFailures(now)
+	return len(m.pace.Failures) >= m.policy.BudgetLimit
 }
 
 // again starts the next run after the delay that the exit earns.

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/cgroup"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/launcher"
 	"upkeep/internal/process"
 )
@@ -70,7 +71,7 @@ func (s *spares) cloneWorks() bool {
 		return false
 	}
 	status, ok := s.discard(sp)
-	return ok && !status.Signaled()
+	return ok && status.Signal() == launcher.Ended
 }
 
 // take returns a launcher for the account: one that waits, or a new one.
@@ -148,6 +149,7 @@ func (s *spares) fork(sp *spare) (err error) {
 	}
 	s.mu.Unlock()
 	poke()
+	failpoint.At("spare.forked")
 	return err
 }
 

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/cgroup"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 )
@@ -137,6 +138,9 @@ func (h *realHost) groupsChanged(key runKey) {
 		return
 	}
 	if alive, err := h.members(context.Background(), r); err == nil {
+		if len(alive) == 0 {
+			failpoint.At("stop.empty")
+		}
 		h.notify(key.service, evInspected{key.run, alive})
 	}
 }

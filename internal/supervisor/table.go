@@ -78,7 +78,11 @@ func (m *machine) boot(e event, now time.Time) []action {
 		if ev.lost.Kind != panel.EndUnknown { // else its time is that of the look, not of the end
 			m.startedAt = ev.startedAt
 		}
-		return withCause(m.over(m.judge(*ev.lost, m.wanted != panel.WantedOn), now), ev.cause)
+		asked := m.wasAsked(ev.lost.At)
+		if asked {
+			ev.cause = panel.CauseRestart
+		}
+		return withCause(m.over(m.judge(*ev.lost, asked || m.wanted != panel.WantedOn), now), ev.cause)
 	}
 	if m.wanted != panel.WantedOn {
 		return nil
@@ -86,6 +90,9 @@ func (m *machine) boot(e event, now time.Time) []action {
 	if m.pace.NextTry.After(now) {
 		m.phase, m.deadline = waiting, m.pace.NextTry
 		return nil
+	}
+	if m.spent(now) {
+		return m.disable(now)
 	}
 	return m.launch(ev.cause, ev.by)
 }

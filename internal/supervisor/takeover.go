@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/cgroup"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/keeper"
-	"upkeep/internal/launcher"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 )
@@ -48,16 +48,19 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 	if err != nil {
 		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
 	}
+	failpoint.At("takeover.looked")
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
 	r.limits = h.limiter.Of(rec.PID, rec.Cgroup)
 	if alive {
 		h.closeKept(r.name())
 		h.hold(r)
 		h.Keeper.Put(r.name(), r.pidfd)
+		failpoint.At("takeover.held")
 		h.attach(ctx, svc, acct)
+		failpoint.At("takeover.attached")
 		return evAdopt{pid: rec.PID, startedAt: rec.At}, nil
 	}
-	exit := h.exitUnseen(r, rec)
+	exit := h.exitUnseen(r)
 	explain(exit, r)
 	if kept, ok := h.left.FDs[r.name()]; ok && fd < 0 {
 		// What it left behind may take a while to stop. Until the end is stored, the keeper, or the next one, needs the
@@ -66,6 +69,7 @@ func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct
 		delete(h.left.FDs, r.name())
 		h.Keeper.Put(r.name(), r.pidfd)
 	}
+	failpoint.At("takeover.ended")
 	left, err := h.members(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)
@@ -91,7 +95,7 @@ func startOf(rec panel.Recovery, now time.Time, sameBoot bool) time.Time {
 
 // exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
 // kernel still knows by a pidfd that somebody has kept open.
-func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
+func (h *realHost) exitUnseen(r *liveRun) *panel.Exit {
 	seen := h.left.Exits[r.name()]
 	exit := h.statusBy(r.pidfd, r)
 	if exit == nil && seen.Known {
@@ -109,15 +113,8 @@ func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
 		now := time.Now()
 		exit.At = earlier(tied(seen.At, now), now)
 	}
-	// A launcher whose daemon died before it could tell why it failed: no fault of the program, which never ran.
-	if exit.Kind == panel.EndExited && exit.Code == launcher.ExitFailed && exit.At.Sub(rec.At) < launcherTime {
-		exit.Kind, exit.Code, exit.Host = panel.EndUnknown, 0, true
-	}
 	return exit
 }
-
-// launcherTime is more than a launcher needs from the moment at which its run is stored.
-const launcherTime = time.Second
 
 // statusBy is the exit of a run's main process as a pidfd tells it; nil when it does not.
 func (h *realHost) statusBy(fd int, r *liveRun) *panel.Exit {
@@ -182,6 +179,9 @@ func (h *realHost) tookOver() {
 	}
 	h.left = keeper.Held{}
 	h.limiter.Sweep()
+	if h.tree != nil {
+		h.tree.Sweep() // launchers of the daemon before have noticed by now that it is gone
+	}
 }
 
 // closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services

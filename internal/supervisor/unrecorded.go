@@ -41,7 +41,7 @@ func (h *realHost) adoptUnrecorded(ctx context.Context, svc panel.Service, acct 
 	if fd >= 0 {
 		h.Keeper.Put(r.name(), r.pidfd)
 	} else {
-		adopted.ended = h.exitUnseen(r, panel.Recovery{RunStart: start})
+		adopted.ended = h.exitUnseen(r)
 	}
 	return adopted, nil
 }
