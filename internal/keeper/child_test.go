@@ -185,7 +185,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	// The new one is what is started from now on.
 	must(t, unix.Kill(pid, unix.SIGKILL))
-	pid = r.ready(pid)
+	r.ready(pid)
 	if got := r.starts()[2].name; got != "next" {
 		t.Errorf("after a kill, %s was started, want next", got)
 	}
