@@ -123,7 +123,7 @@ type hammer struct {
 	tries   int // for a request; a browser tries once more when a connection breaks off
 	done    chan struct{}
 	group   sync.WaitGroup
-	asked   atomic.Int64
+	asked   [4]atomic.Int64 // requests of each client
 }
 
 // hammerAt begins; the test's end, or stop, ends it.
@@ -141,6 +141,7 @@ func hammerAt(t *testing.T, address string, tries int) *hammer {
 					return
 				case <-pace.C:
 					h.ask(client, path)
+					h.asked[i].Add(1)
 				}
 			}
 		})
@@ -159,7 +160,15 @@ func (h *hammer) ask(client *http.Client, path string) {
 			break
 		}
 	}
-	h.asked.Add(1)
+}
+
+// round waits until every client has had an answer to a request that it made after this call.
+func (h *hammer) round() {
+	h.t.Helper()
+	for i := range h.asked {
+		before := h.asked[i].Load()
+		eventually(h.t, "a client is answered again", func() bool { return h.asked[i].Load() > before+1 })
+	}
 }
 
 func fetch(client *http.Client, url string) error {
@@ -181,7 +190,7 @@ func (h *hammer) stop() {
 	h.t.Helper()
 	close(h.done)
 	h.group.Wait()
-	if h.asked.Load() == 0 {
+	if h.asked[0].Load() == 0 {
 		h.t.Error("no page was asked for")
 	}
 }
@@ -199,6 +208,7 @@ func TestDaemonIsKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		pid = r.another(pid)
+		h.round() // nobody meets two kills with one request
 	}
 	h.stop()
 	r.wantSame("20 kills of the daemon")

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/rig"
 )
 
 func noKeeper(c *chaos) string {
@@ -116,7 +118,7 @@ func killBoth(ctx context.Context, c *chaos, chance *rand.Rand) error {
 				return err
 			}
 		}
-		return nil
+		return rig.Crash(c.data) // one may have started another in its last moment
 	})
 }
 
