@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -67,6 +68,9 @@ func unreadable(err error) string {
 			"way to it. upkeep follows no link in a home."
 	case errors.Is(err, fs.ErrPermission):
 		return "The account has no right to read the file, or to enter a folder on the way to it."
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return "It cannot be read at the moment. The system says: " + errno.Error() + "."
 	}
 	return ""
 }
