@@ -46,6 +46,7 @@ bench: build ## measure speed and memory against the budgets
 	$(GO) run ./internal/bench
 
 chaos: build ## kill, freeze and starve upkeep and its services for five minutes, and audit what became of them (as root)
+	UPKEEP_FAILPOINT_ALL=1 $(GO) test -count=1 ./internal/failpoint
 	$(GO) run ./internal/chaos $(CHAOS)
 
 peers: build ## as root: do the same harm to upkeep and to supervisord, runit, s6 and pm2, as far as they are installed
