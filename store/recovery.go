@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"time"
 
 	"upkeep/internal/panel"
 )
@@ -47,7 +49,7 @@ func endRecovery(ctx context.Context, stmt *sql.Stmt, id panel.ServiceID, number
 
 // SavePace stores where a service stands between failures, whether it ever ran or not.
 func (s *Store) SavePace(ctx context.Context, id panel.ServiceID, pace panel.Pace) error {
-	_, err := s.writer.ExecContext(ctx, `
+	_, err := s.exec(ctx, `
 		INSERT INTO recovery (service_id, failures, tries, next_try_at_ms, trials) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (service_id) DO UPDATE SET failures = excluded.failures, tries = excluded.tries,
 			next_try_at_ms = excluded.next_try_at_ms, trials = excluded.trials`,
@@ -67,7 +69,43 @@ func (s *Store) Recoveries(ctx context.Context) ([]panel.Recovery, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list recoveries: %w", err)
 	}
+	asked, err := s.restartsAsked(ctx, time.Now().Add(-time.Hour))
+	if err != nil && !errors.Is(err, panel.ErrStorage) { // what runs is taken over whatever became of the history
+		return nil, fmt.Errorf("list recoveries: %w", err)
+	}
+	for i, rec := range all {
+		if a := asked[rec.Service]; a.run == rec.Number {
+			all[i].RestartAsked = a.at
+		}
+	}
 	return all, nil
+}
+
+// restartAsked is the latest request to restart a service.
+type restartAsked struct {
+	service panel.ServiceID
+	run     int // that lived then
+	at      time.Time
+}
+
+func (s *Store) restartsAsked(ctx context.Context, since time.Time) (map[panel.ServiceID]restartAsked, error) {
+	scan := func(r row) (x restartAsked, err error) {
+		var at int64
+		err = r.Scan(&x.service, &x.run, &at)
+		x.at = moment(at)
+		return x, err
+	}
+	all, err := list(ctx, s.readers, scan, `
+		SELECT service_id, run, at_ms FROM events
+		WHERE at_ms > ? AND kind = ? AND service_id IS NOT NULL ORDER BY at_ms`, millis(since), panel.EventRestartAsk)
+	if err != nil {
+		return nil, err
+	}
+	latest := make(map[panel.ServiceID]restartAsked, len(all))
+	for _, x := range all {
+		latest[x.service] = x
+	}
+	return latest, nil
 }
 
 func scanRecovery(r row) (panel.Recovery, error) {

@@ -126,6 +126,51 @@ func TestRunsAndRecoveryComeBackAsStored(t *testing.T) {
 	}
 }
 
+// A restart that upkeep died in is known to the next one, as long as it is about the run that lives.
+func TestRestartAsked(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	a := newAccount(t, s, "acme")
+	x := newService(t, s, a, "web")
+	begin(t, s, x.ID, 5, noon)
+	at := time.Now().Truncate(time.Millisecond).UTC()
+	ask := func(run int, at time.Time) {
+		t.Helper()
+		if err := s.AddEvent(ctx, panel.Event{Account: a.ID, Service: x.ID, Kind: panel.EventRestartAsk, Run: run, At: at}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(5, at.Add(-2*time.Hour))
+	ask(4, at.Add(-time.Minute))
+	if got := recovery(t, s).RestartAsked; !got.IsZero() {
+		t.Errorf("got %v, want no restart: one is old, one was of another run", got)
+	}
+	ask(5, at)
+	if got := recovery(t, s).RestartAsked; !got.Equal(at) {
+		t.Errorf("got %v, want %v", got, at)
+	}
+}
+
+// Whoever enables a service gives it a full budget, which must not be forgotten.
+func TestEnablingRenewsTheBudget(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	x := newService(t, s, newAccount(t, s, "acme"), "web")
+	pace := panel.Pace{Failures: []time.Time{noon}, Tries: 3}
+	if err := s.SavePace(ctx, x.ID, pace); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		wanted panel.Wanted
+		want   panel.Pace
+	}{
+		{panel.WantedPaused, pace}, {panel.WantedOn, pace}, {panel.WantedDisabled, pace}, {panel.WantedOn, panel.Pace{}},
+	} {
+		must(s.SetWanted(ctx, x.ID, c.wanted, ann, noon, panel.Event{Kind: panel.EventPaused}))(t)
+		if got := recovery(t, s).Pace; !cmp.Equal(got, c.want) {
+			t.Errorf("pace after %s: got %+v, want %+v", c.wanted, got, c.want)
+		}
+	}
+}
+
 func TestRunsThatCannotBe(t *testing.T) {
 	s, ctx := newStore(t), t.Context()
 	x := newService(t, s, newAccount(t, s, "acme"), "web")

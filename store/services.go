@@ -218,6 +218,11 @@ func (s *Store) SetWanted(ctx context.Context, id panel.ServiceID, wanted panel.
 	at = rounded(at)
 	var x panel.Service
 	err := s.write(ctx, func(tx *sql.Tx) (err error) {
+		if wanted == panel.WantedOn {
+			if err := renewBudget(ctx, tx, id); err != nil {
+				return err
+			}
+		}
 		err = mustChange(tx.ExecContext(ctx, `
 			UPDATE services SET wanted = ?, wanted_since_ms = ?, by_kind = ?, by_user_id = ?, by_name = ? WHERE id = ?`,
 			wanted, millis(at), by.Kind, by.User, by.Name, id))
@@ -234,6 +239,14 @@ func (s *Store) SetWanted(ctx context.Context, id panel.ServiceID, wanted panel.
 		return panel.Service{}, fmt.Errorf("set service %d %s: %w", id, wanted, err)
 	}
 	return x, nil
+}
+
+// renewBudget gives a disabled service, which a person has looked at now, a full failure budget again.
+func renewBudget(ctx context.Context, tx *sql.Tx, id panel.ServiceID) error {
+	_, err := tx.ExecContext(ctx, `
+		UPDATE recovery SET failures = '[]', tries = 0
+		WHERE service_id = ? AND EXISTS (SELECT 1 FROM services WHERE id = ? AND wanted = 'disabled')`, id, id)
+	return err
 }
 
 // DeleteService deletes a service with its runs, versions and recovery. Its events stay, without the ID.

@@ -19,6 +19,7 @@ type Page struct {
 	Theme    string   // "light", "dark", or empty for the system's choice
 	Path     string   // of this page with its query, for links that come back to it
 	Flash    *Flash
+	Trouble  *Trouble  // nil when all is well with the database
 	Events   string    // path of the page's event stream; empty when it has none
 	Now      time.Time // the clock for every relative time on the page
 }
@@ -31,6 +32,12 @@ type Flash struct {
 	Lines  []string // of the log, when they explain the result
 	Action *Action  // offered with the result
 	Undo   *Action  // takes it back
+}
+
+// Trouble is what keeps the whole panel from its work.
+type Trouble struct {
+	Text   string
+	Detail string // for administrators; empty for others
 }
 
 // Action is a button that posts.
@@ -98,6 +105,7 @@ type ServiceView struct {
 	Pending  bool             // the definition was edited since the live run started
 	Warnings []panel.Finding  // of the definition
 	Checks   []panel.Check    // kept results of the monitoring command, newest first
+	Limits   panel.HostLimits
 }
 
 // LogsView is the log of one service.
@@ -107,6 +115,8 @@ type LogsView struct {
 	Extract panel.LogExtract
 	Display string // path of the file with ~ for the home
 	Newest  bool   // the window reaches the end of the file
+	// Unreadable says in one sentence why there is nothing to show; empty when the log could be read.
+	Unreadable string
 }
 
 // HistoryView is what happened to one service.
@@ -168,4 +178,18 @@ type ErrorView struct {
 	Code    int
 	Title   string
 	Message string // what happened and what to do
+}
+
+// DamagedView is the page for a database that cannot be used at all.
+type DamagedView struct {
+	Title   string
+	Message string // for everybody
+	Detail  string // for the administrator: what exactly is wrong
+	Steps   []Step // that mend it, in their order
+}
+
+// Step is one thing to do at the machine.
+type Step struct {
+	Text    string
+	Command string // to type; empty for none
 }

@@ -22,21 +22,22 @@ type fakeEngine struct {
 	store *store.Store
 	now   func() time.Time
 
-	mu        sync.Mutex
-	statuses  map[panel.ServiceID]panel.Status
-	usage     map[panel.ServiceID]panel.Usage
-	ports     map[panel.ServiceID]panel.PortUse
-	processes []panel.Process
-	output    map[panel.ServiceID]string
-	warnings  []panel.Finding
-	outcome   panel.RestartOutcome
-	check     panel.Check
-	fail      error    // what every action answers
-	calls     []string // every action, in order
-	watchers  map[chan struct{}]bool
-	panics    bool
-	hangs     bool // actions wait until their context ends
-	measured  int  // services whose usage was asked for, in all
+	mu         sync.Mutex
+	statuses   map[panel.ServiceID]panel.Status
+	usage      map[panel.ServiceID]panel.Usage
+	ports      map[panel.ServiceID]panel.PortUse
+	processes  []panel.Process
+	output     map[panel.ServiceID]string
+	unreadable error // of every log; nil when they can be read
+	warnings   []panel.Finding
+	outcome    panel.RestartOutcome
+	check      panel.Check
+	fail       error    // what every action answers
+	calls      []string // every action, in order
+	watchers   map[chan struct{}]bool
+	panics     bool
+	hangs      bool // actions wait until their context ends
+	measured   int  // services whose usage was asked for, in all
 }
 
 func newFakeEngine(s *store.Store, now func() time.Time) *fakeEngine {
@@ -138,6 +139,9 @@ func (f *fakeEngine) Extract(_ context.Context, a panel.Account, svc panel.Servi
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	text, ok := f.output[svc.ID]
+	if f.unreadable != nil {
+		return panel.LogExtract{}, f.unreadable
+	}
 	if !ok {
 		return panel.LogExtract{}, panel.ErrNotFound
 	}
@@ -167,6 +171,9 @@ func (f *fakeEngine) OpenLog(_ context.Context, _ panel.Account, svc panel.Servi
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	text, ok := f.output[svc.ID]
+	if f.unreadable != nil {
+		return nil, 0, f.unreadable
+	}
 	if !ok {
 		return nil, 0, panel.ErrNotFound
 	}

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -42,7 +44,8 @@ func (h *logsHandlers) show(c echo.Context) error {
 		return err
 	}
 	extract, err := h.logs.Extract(ctx, a, svc, readLogQuery(c.QueryParams()))
-	if err != nil && !errors.Is(err, panel.ErrNotFound) {
+	reason := unreadable(err)
+	if err != nil && reason == "" && !errors.Is(err, panel.ErrNotFound) {
 		return err
 	}
 	p, err := h.arrive(c, svc.Name+" – Logs", "services")
@@ -51,9 +54,25 @@ func (h *logsHandlers) show(c echo.Context) error {
 	}
 	v := templates.LogsView{
 		Service: svc, Status: rows[0].Status, Extract: extract,
-		Display: logPath(a, svc.Name, extract.Path), Newest: !extract.Newer,
+		Display: logPath(a, svc.Name, extract.Path), Newest: !extract.Newer, Unreadable: reason,
 	}
 	return h.render(c, http.StatusOK, templates.LogsPage(p, v))
+}
+
+// unreadable explains an error that stands in the account's own home: it is no fault of the panel, and nothing is
+// forbidden to the person. It is empty for other errors, and for none.
+func unreadable(err error) string {
+	switch {
+	case errors.Is(err, panel.ErrForbidden):
+		return "A link, or something else that is not a plain file of the account's own, stands in its place or on the " +
+			"way to it. upkeep follows no link in a home."
+	case errors.Is(err, fs.ErrPermission):
+		return "The account has no right to read the file, or to enter a folder on the way to it."
+	}
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return "It cannot be read at the moment. The system says: " + errno.Error() + "."
+	}
+	return ""
 }
 
 // readLogQuery reads which window of the log an address means; the newest lines when it does not say.
@@ -87,6 +106,9 @@ func (h *logsHandlers) download(c echo.Context) error {
 		return err
 	}
 	file, size, err := h.logs.OpenLog(c.Request().Context(), account(c), svc)
+	if unreadable(err) != "" {
+		return c.Redirect(http.StatusSeeOther, servicePath(account(c), svc.Name)+"/logs") // which says why
+	}
 	if errors.Is(err, panel.ErrNotFound) {
 		file, size, err = io.NopCloser(strings.NewReader("")), 0, nil // nothing was printed yet
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,6 +20,9 @@ const (
 	answerTime  = time.Minute
 	idleTime    = 2 * time.Minute
 	drainTime   = 5 * time.Second
+	// lastTime is how long a connection that waits for another request is kept for it at the end: the answer to that
+	// one says that it was the last, while a connection that is simply closed may have a request on its way.
+	lastTime = 500 * time.Millisecond
 	// newTime is how long a connection that was accepted may take to send its request when the server ends.
 	newTime = time.Second
 )
@@ -28,8 +32,14 @@ const (
 // that was accepted is dropped, as http.Server.Shutdown would drop those that it reads while it shuts down.
 func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 	conns := connections{states: map[net.Conn]http.ConnState{}, changed: make(chan struct{}, 1)}
+	var last atomic.Bool
 	srv := &http.Server{
-		Handler:           s.handler,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if last.Load() {
+				w.Header().Set("Connection", "close")
+			}
+			s.handler.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: headerTime,
 		ReadTimeout:       requestTime,
 		WriteTimeout:      answerTime,
@@ -47,11 +57,13 @@ func (s *Server) Run(ctx context.Context, ln net.Listener) error {
 		return fmt.Errorf("serve panel: %w", err)
 	case <-ctx.Done():
 	}
+	last.Store(true)
 	gate.shut()
 	<-served
 	s.endStreams()
+	conns.wait(lastTime, lastTime)
 	srv.SetKeepAlivesEnabled(false) // closes those that wait for another request
-	if n := conns.wait(); n > 0 {
+	if n := conns.wait(newTime, drainTime); n > 0 {
 		s.log.Warn("requests were cut off at the end", "connections", n)
 	}
 	return srv.Close()
@@ -111,10 +123,10 @@ func (c *connections) note(conn net.Conn, state http.ConnState) {
 	}
 }
 
-// wait returns when all connections are closed, or the time of those that are left is over: how many they are. One
-// that never sent a request is not waited for long.
-func (c *connections) wait() (left int) {
-	quiet, end := time.After(newTime), time.After(drainTime)
+// wait returns when all connections are closed, or the time of those that are left is over: how many they are. Those
+// that have no request under way are waited for until quietTime is over, the others until allTime is.
+func (c *connections) wait(quietTime, allTime time.Duration) (left int) {
+	quiet, end := time.After(quietTime), time.After(allTime)
 	silent := false
 	for {
 		c.mu.Lock()

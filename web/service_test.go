@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -39,6 +40,11 @@ func TestServicePage(t *testing.T) {
 	if !strings.HasPrefix(p.Title(), "web – Services") {
 		t.Errorf("title = %q", p.Title())
 	}
+}
+
+func TestServicePageSaysWhatIsLimited(t *testing.T) {
+	s := signedIn(t)
+	s.Get(webPath).WantStatus(http.StatusOK).WantText("#limits", "The account 2.0 GB of memory. Kept by control groups (v1).")
 }
 
 func TestServicePageWhileTheEngineKnowsNothing(t *testing.T) {
@@ -214,6 +220,21 @@ func TestLogs(t *testing.T) {
 	} {
 		if got := p.Header.Get(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+}
+
+// TestUnreadableLog: what stands in the home is explained; it is neither a fault of the panel nor forbidden.
+func TestUnreadableLog(t *testing.T) {
+	for reason, err := range map[string]error{
+		"upkeep follows no link in a home": fmt.Errorf("log file ~/admin/logs/services/web.log is a symbolic link: %w", panel.ErrForbidden),
+		"no right to read the file":        fmt.Errorf("log folder ~/admin: %w", syscall.EACCES),
+	} {
+		s := signedIn(t)
+		s.engine.unreadable = err
+		s.Get(webPath+"/logs").WantStatus(http.StatusOK).WantSound().WantText("[data-unreadable]", reason)
+		if p := s.Get(webPath + "/logs.txt").WantStatus(http.StatusSeeOther); p.Redirect != webPath+"/logs" {
+			t.Errorf("the download leads to %q", p.Redirect)
 		}
 	}
 }

@@ -22,8 +22,9 @@ var rooms = map[string][]string{
 	"internal/panel": {},
 
 	// Leaves: small, and about one thing.
-	"internal/cgroup":    {},
+	"internal/cgroup":    {"internal/panel"},
 	"internal/drain":     {},
+	"internal/failpoint": {},
 	"internal/password":  {},
 	"internal/privilege": {},
 	"internal/token":     {},
@@ -31,29 +32,31 @@ var rooms = map[string][]string{
 
 	"internal/command":     {"internal/panel"},
 	"internal/environment": {"internal/panel"},
-	"internal/keeper":      {"internal/drain", "internal/panel", "internal/privilege"},
-	"internal/launcher":    {"internal/panel"},
+	"internal/keeper":      {"internal/drain", "internal/failpoint", "internal/panel", "internal/privilege"},
+	"internal/launcher":    {"internal/failpoint", "internal/panel"},
 	"store":                {"internal/panel"},
 	"internal/diagnose":    {"internal/command", "internal/environment", "internal/panel"},
 	"internal/logs":        {"internal/drain", "internal/keeper", "internal/panel", "internal/privilege"},
 	"internal/lookup":      {"internal/diagnose"},
-	"internal/process":     {"internal/cgroup", "internal/panel"},
+	"internal/process":     {"internal/cgroup", "internal/failpoint", "internal/panel"},
 
-	"internal/supervisor": {"internal/cgroup", "internal/command", "internal/environment", "internal/keeper",
-		"internal/launcher", "internal/logs", "internal/panel", "internal/privilege", "internal/process"},
-	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/logs",
+	"internal/supervisor": {"internal/cgroup", "internal/command", "internal/environment", "internal/failpoint",
+		"internal/keeper", "internal/launcher", "internal/logs", "internal/panel", "internal/privilege", "internal/process"},
+	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/failpoint", "internal/logs",
 		"internal/lookup", "internal/panel", "internal/privilege", "internal/process"},
 
 	"templates": {"internal/panel", "static"},
 	"web":       {"internal/panel", "internal/password", "internal/token", "static", "templates"},
 
-	"cmd/upkeep": {"internal/control", "internal/keeper", "internal/logs", "internal/panel", "internal/password", "internal/privilege",
-		"internal/supervisor", "internal/token", "store", "web"},
+	"cmd/upkeep": {"internal/cgroup", "internal/control", "internal/drain", "internal/failpoint", "internal/keeper", "internal/logs",
+		"internal/panel", "internal/password", "internal/privilege", "internal/process", "internal/supervisor",
+		"internal/token", "store", "web"},
 	"cmd/upkeep-helper": {"internal/keeper", "internal/launcher"},
 }
 
 // tools are for tests and measurements. They may import everything, and only tests and other tools import them.
-var tools = []string{"internal/bench", "internal/htmltest", "internal/journey", "internal/rig"}
+var tools = []string{"internal/bench", "internal/chaos", "internal/fault", "internal/htmltest", "internal/journey",
+	"internal/peers", "internal/rig"}
 
 // libraries says which packages may import what is not ours. A path stands for everything below it. A new library
 // needs a line here. The standard library is for everybody, except for what stands here too.
@@ -69,7 +72,7 @@ var libraries = map[string][]string{
 
 	"github.com/a-h/templ":            {"templates", "web"},
 	"github.com/charmbracelet/x/ansi": {"templates"},
-	"github.com/dustin/go-humanize":   {"templates"},
+	"github.com/dustin/go-humanize":   {"cmd/upkeep", "templates"},
 
 	"github.com/spf13":                 {"cmd/upkeep"},
 	"github.com/knadh/koanf":           {"cmd/upkeep"},

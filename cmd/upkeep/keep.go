@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -67,7 +68,8 @@ func tryBinary(ctx context.Context, binary string) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTime)
 	defer cancel()
 	if out, err := exec.CommandContext(ctx, binary, "--version").CombinedOutput(); err != nil {
-		return fmt.Errorf("not upgraded: %s does not run: %w: %.200s", binary, err, out)
+		said := strings.Join(strings.Fields(string(out)), " ") // on one line
+		return fmt.Errorf("not upgraded: %s does not run: %w: %.200s", binary, err, said)
 	}
 	return nil
 }

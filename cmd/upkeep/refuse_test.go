@@ -11,6 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // content is every file below a folder. What only locks does not count.
@@ -144,4 +147,22 @@ func TestServeRefusesADatabaseThatItCannotRead(t *testing.T) {
 			in.wantRefusal(in.database() + " is not a database of upkeep")
 		})
 	}
+}
+
+// A lock that is only left by somebody who is about to be gone is waited for.
+func TestDirectoryOfOneThatWasJustKilled(t *testing.T) {
+	dir := t.TempDir()
+	f, err := os.Create(filepath.Join(dir, "lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(100*time.Millisecond, func() { f.Close() })
+	unlock, err := takeDirectory(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock()
 }

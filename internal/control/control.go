@@ -9,6 +9,7 @@ import (
 	"errors"
 	"time"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -28,6 +29,7 @@ type Store interface {
 // Engine is what control needs of the supervisor.
 type Engine interface {
 	Add(context.Context, panel.Service, panel.Account, panel.Actor) error
+	AddAgain(context.Context, panel.Service, panel.Account, panel.Actor) error
 	Update(context.Context, panel.Service) error
 	Start(context.Context, panel.ServiceID, panel.Actor) error
 	Pause(context.Context, panel.ServiceID, panel.Actor) error
@@ -43,9 +45,10 @@ type AsUser func(acct panel.Account, look func() error) error
 
 // Control offers the use cases.
 type Control struct {
-	store  Store
-	engine Engine
-	asUser AsUser
+	store   Store
+	engine  Engine
+	asUser  AsUser
+	glances glances
 	// minInterval is the shortest time between two checks that may be asked for.
 	minInterval time.Duration
 }
@@ -169,13 +172,20 @@ func (c *Control) Remove(ctx context.Context, acct panel.Account, name string, b
 	if err != nil {
 		return err
 	}
+	// Paused first, which is stored: should upkeep die half-way, the service does not come back by itself.
+	if err := c.engine.Pause(ctx, svc.ID, by); err != nil && !errors.Is(err, panel.ErrNotFound) {
+		return err
+	}
+	svc.Wanted = panel.WantedPaused
 	if err := c.engine.Remove(ctx, svc.ID); err != nil && !errors.Is(err, panel.ErrNotFound) {
 		return err
 	}
+	failpoint.At("remove.stopped")
 	// The stop is done: whoever asked may have gone away, but half a removal helps nobody.
 	ctx = context.WithoutCancel(ctx)
 	if err := c.store.DeleteService(ctx, svc.ID, by); err != nil {
-		return errors.Join(err, c.engine.Add(ctx, svc, acct, by))
+		return errors.Join(err, c.engine.AddAgain(ctx, svc, acct, by))
 	}
+	failpoint.At("remove.deleted")
 	return nil
 }

@@ -60,6 +60,9 @@ func (e *engine) note(what string) error { e.asked = append(e.asked, what); retu
 func (e *engine) Add(_ context.Context, svc panel.Service, _ panel.Account, _ panel.Actor) error {
 	return e.note("add " + svc.Name + " " + string(svc.Wanted))
 }
+func (e *engine) AddAgain(_ context.Context, svc panel.Service, _ panel.Account, _ panel.Actor) error {
+	return e.note("add again " + svc.Name + " " + string(svc.Wanted))
+}
 func (e *engine) Update(_ context.Context, svc panel.Service) error {
 	return e.note("update " + svc.Name)
 }
@@ -217,7 +220,7 @@ func TestLifeOfAService(t *testing.T) {
 	if _, err := s.store.ServiceByID(ctx, svc.ID); !errors.Is(err, panel.ErrNotFound) {
 		t.Errorf("after the removal: %v", err)
 	}
-	want := "add web on, update site, pause, start, remove"
+	want := "add web on, update site, pause, start, pause, remove"
 	if got := strings.Join(s.engine.asked, ", "); got != want {
 		t.Errorf("asked %q, want %q", got, want)
 	}

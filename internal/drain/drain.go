@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,6 +40,22 @@ func (l *Lock) set(service int64, kind int16) error {
 	fl := unix.Flock_t{Type: kind, Start: service, Len: 1}
 	return unix.FcntlFlock(l.file.Fd(), unix.F_OFD_SETLK, &fl)
 }
+
+// Flock locks a whole file or folder for this process. EWOULDBLOCK says that another one has it. It waits a moment for
+// what a process leaves behind that was killed while it started another: that one has the file open until its execve.
+func Flock(f *os.File) error {
+	for until := time.Now().Add(flockTime); ; time.Sleep(flockStep) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err != unix.EWOULDBLOCK && err != unix.EINTR || time.Now().After(until) {
+			return err
+		}
+	}
+}
+
+const (
+	flockTime = 500 * time.Millisecond
+	flockStep = 5 * time.Millisecond
+)
 
 // Move moves at most n bytes from a FIFO to the place off of a file, which must not be open for appending. EAGAIN
 // says that the FIFO is empty. The kernel takes bytes out of the FIFO only when they are in the file.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
 )
 
 // child is the daemon, and what becomes of it when it ends.
@@ -23,12 +25,24 @@ type child struct {
 	upgrade *upgrade // another binary is on its way
 }
 
-// delays are the waits before a daemon that does not stay is started again; the last one repeats.
-var delays = []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second,
-	30 * time.Second}
+// times are those of a daemon's life, which tests shorten.
+type times struct {
+	delays []time.Duration // before a daemon that does not stay is started again; the last one repeats
+	good   time.Duration   // of work, after which an end counts as a new trouble and not as the same again
+	stop   time.Duration   // for a daemon to end, before an upgrade ends it by force
+	ready  time.Duration   // for a new daemon to take over
+	leave  time.Duration   // for a daemon to end when the keeper was asked to
+}
 
-// good is how long a daemon must have worked so that its end counts as a new trouble and not as the same again.
-const good = time.Minute
+// defaultTimes: the requests of a daemon that ends take at most five seconds, its workers a little more. Taking over
+// a thousand services takes a second, a migration of a large database more.
+func defaultTimes() times {
+	return times{
+		delays: []time.Duration{0, time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 16 * time.Second,
+			30 * time.Second},
+		good: time.Minute, stop: 30 * time.Second, ready: 2 * time.Minute, leave: 20 * time.Second,
+	}
+}
 
 // Kept is the variable in the environment of a daemon that was started by a keeper.
 const Kept = "UPKEEP_KEPT"
@@ -44,20 +58,21 @@ func (k *keeper) startDaemon() {
 	})
 	if err != nil {
 		k.note("start %s: %v", c.binary, err)
-		k.daemonFailed(startFailed)
+		k.daemonFailed(err.Error())
 		return
 	}
 	c.pid = pid
+	k.unprotect(pid)
+	failpoint.At("keeper.started")
 	k.note("daemon %d is %s", pid, c.binary)
 }
 
 // startFailed is the exit status of a keeper whose daemon cannot be started at all, which a shell would use.
 const startFailed = 126
 
-// reapOne waits for one child that has ended: the daemon, or what the daemon left behind when it died.
+// reapOne waits for one child that has ended: the daemon, or what the daemon left behind when it died. The caller holds
+// mu.
 func (k *keeper) reapOne() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
 	var status unix.WaitStatus
 	pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
 	if err == unix.EINTR {
@@ -66,20 +81,30 @@ func (k *keeper) reapOne() bool {
 	if err != nil || pid <= 0 {
 		return false
 	}
+	failpoint.At("keeper.reaped")
 	if pid == k.child.pid {
 		k.child.pid = 0
 		k.daemonEnded(syscall.WaitStatus(status))
 		return true
 	}
 	k.ended(pid, syscall.WaitStatus(status))
+	failpoint.At("keeper.noted")
 	return true
 }
 
 // ended remembers the exit of a process that is held, until the daemon lets go of it. The caller holds mu.
+//
+// What the daemon's children were comes to light when it dies, and its last messages may be read after that.
 func (k *keeper) ended(pid int, status syscall.WaitStatus) {
+	if k.daemon != nil && k.daemon.dead() {
+		k.early[pid] = Exit{Status: status, Known: true, At: time.Now()}
+	}
 	for name := range k.held {
 		if p, ok := pidOf(name); ok && p == pid {
 			e := k.exits[name]
+			if e.Known {
+				continue // the PID is another's by now
+			}
 			e.Status, e.Known = status, true
 			if e.At.IsZero() {
 				e.At = time.Now()
@@ -95,10 +120,10 @@ func (k *keeper) daemonEnded(status syscall.WaitStatus) {
 	k.note("the daemon ended: %s", word(status))
 	switch {
 	case c.upgrade != nil && !c.leaving:
-		k.upgradeStep(status)
-	case c.leaving || !c.known:
+		k.upgradeStep(word(status))
+	case c.leaving || !c.known || asked(status):
 		k.end(codeOf(status))
-	case !c.ready.IsZero() && (status.Signal() == unix.SIGKILL || time.Since(c.ready) >= good):
+	case !c.ready.IsZero() && (status.Signal() == unix.SIGKILL || time.Since(c.ready) >= k.times.good):
 		c.failed = 0
 		k.startAfterFailure()
 	default:
@@ -106,14 +131,20 @@ func (k *keeper) daemonEnded(status syscall.WaitStatus) {
 	}
 }
 
+// asked reports whether a daemon died of a signal that asks for its end, before it had begun to listen to them.
+func asked(status syscall.WaitStatus) bool {
+	sig := status.Signal()
+	return sig == unix.SIGTERM || sig == unix.SIGINT || sig == unix.SIGHUP
+}
+
 // daemonFailed is daemonEnded for a daemon that could not even be started. The caller holds mu.
-func (k *keeper) daemonFailed(code int) {
+func (k *keeper) daemonFailed(why string) {
 	c := &k.child
 	switch {
 	case c.upgrade != nil && !c.leaving:
-		k.upgradeStep(0)
+		k.upgradeStep(why)
 	case c.leaving || !c.known:
-		k.end(code)
+		k.end(startFailed)
 	default:
 		k.startAfterFailure()
 	}
@@ -122,14 +153,14 @@ func (k *keeper) daemonFailed(code int) {
 // startAfterFailure starts the daemon again, after the delay that its failures have earned. The caller holds mu.
 func (k *keeper) startAfterFailure() {
 	c := &k.child
-	delay := delays[min(c.failed, len(delays)-1)]
+	delay := k.times.delays[min(c.failed, len(k.times.delays)-1)]
 	c.failed++
 	if delay > 0 {
 		k.note("the daemon is started again in %s", delay)
 	}
 	c.retry = time.AfterFunc(delay, func() {
 		k.locked(func() {
-			if c.pid == 0 && !c.leaving {
+			if c.pid == 0 && c.retry != nil && !c.leaving {
 				k.startDaemon()
 			}
 		})
@@ -154,6 +185,7 @@ func word(status syscall.WaitStatus) string {
 func (k *keeper) daemonReady() {
 	c := &k.child
 	c.known, c.ready = true, time.Now()
+	failpoint.At("keeper.ready")
 	if k.log == nil {
 		k.openLog()
 	}
@@ -170,15 +202,6 @@ type upgrade struct {
 	stopped bool        // the former daemon has ended; what runs now is the new one
 	back    string      // why the former binary is started again; empty as long as it is not
 }
-
-const (
-	// stopTime is how long a daemon may take to end before an upgrade ends it by force: its requests take at most
-	// five seconds, its workers a little more.
-	stopTime = 30 * time.Second
-	// readyTime is how long a new daemon may take to take over: a thousand services take a second, a migration of
-	// a large database more.
-	readyTime = 2 * time.Minute
-)
 
 // startUpgrade begins to put another binary in the daemon's place. The caller holds mu.
 func (k *keeper) startUpgrade(binary string, asked *peer) {
@@ -202,10 +225,10 @@ func (k *keeper) startUpgrade(binary string, asked *peer) {
 		c.retry.Stop()
 	}
 	if k.daemonPID() == 0 {
-		k.upgradeStep(0)
+		k.upgradeStep("it ended")
 		return
 	}
-	k.limit(stopTime, "the daemon did not end")
+	k.limit(k.times.stop, "the daemon did not end")
 	if k.daemon == nil || k.daemon.send(message{verb: verbReplace}) != nil {
 		k.killDaemon(unix.SIGTERM)
 	}
@@ -236,14 +259,14 @@ func (k *keeper) killDaemon(sig syscall.Signal) {
 }
 
 // upgradeStep follows the end of a daemon during an upgrade. The caller holds mu.
-func (k *keeper) upgradeStep(status syscall.WaitStatus) {
+func (k *keeper) upgradeStep(why string) {
 	c := &k.child
 	u := c.upgrade
 	switch {
 	case !u.stopped:
 		u.stopped = true
 	case u.back == "":
-		u.back = c.binary + " did not become ready (" + word(status) + "); " + u.former + " goes on"
+		u.back = c.binary + " did not become ready (" + why + "); " + u.former + " goes on"
 		k.note("%s", u.back)
 		c.binary = u.former
 	default: // the former one does not start any more, either
@@ -251,8 +274,10 @@ func (k *keeper) upgradeStep(status syscall.WaitStatus) {
 		k.startAfterFailure()
 		return
 	}
-	k.limit(readyTime, "the new daemon did not become ready")
+	k.limit(k.times.ready, "the new daemon did not become ready")
+	failpoint.At("keeper.replacing")
 	k.startDaemon()
+	failpoint.At("keeper.replaced")
 }
 
 // upgradeDone follows a daemon's word that it is ready. The caller holds mu.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -23,25 +24,35 @@ type Client struct {
 	dir, helper string
 	log         *slog.Logger
 
-	mu      sync.Mutex // guards what follows, and keeps messages in order
-	socket  int        // -1 while there is no keeper
-	dirty   bool       // a message was lost: the keeper has to be filled anew
+	mu      sync.Mutex    // guards what follows, and keeps messages in order
+	socket  int           // -1 while there is no keeper
+	coming  int           // connection to a keeper that is being started; -1 when none is
+	gone    chan struct{} // closed when the keeper of socket is gone
+	dirty   bool          // a message was lost: the keeper has to be filled anew
 	leaving bool
 	beating bool
 	isReady bool
 	refill  []func()
 
-	asking  sync.Mutex // one list at a time
+	asking   sync.Mutex // one list at a time
+	asked    int        // lists so far; guarded by asking
+	question atomic.Pointer[question]
+	replace  chan struct{}
+	stopAll  chan struct{}
+}
+
+// question is a list that is waited for. Its answers carry its number: those to one that was given up may still come.
+type question struct {
+	id      string
 	answers chan message
-	replace chan struct{}
-	stopAll chan struct{}
+	over    chan struct{} // closed when nobody waits any more
 }
 
 // Join connects to the keeper of a data directory as its daemon, and starts a keeper when there is none. The caller
 // holds the directory's lock, so that it is the only daemon. helper is the path of upkeep-helper.
 func Join(dir, helper string, log *slog.Logger) (*Client, error) {
-	c := &Client{dir: dir, helper: helper, log: log, socket: -1,
-		answers: make(chan message, 8), replace: make(chan struct{}, 1), stopAll: make(chan struct{}, 1)}
+	c := &Client{dir: dir, helper: helper, log: log, socket: -1, coming: -1,
+		replace: make(chan struct{}, 1), stopAll: make(chan struct{}, 1)}
 	socket, err := c.join()
 	if errors.Is(err, ErrNone) {
 		socket, err = c.startKeeper()
@@ -49,9 +60,16 @@ func Join(dir, helper string, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("join the keeper: %w", err)
 	}
-	c.socket = socket
-	go c.listen(socket)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.joined(socket)
 	return c, nil
+}
+
+// joined makes socket the connection to the keeper. The caller holds mu.
+func (c *Client) joined(socket int) {
+	c.socket, c.gone = socket, make(chan struct{})
+	go c.listen(socket, c.gone)
 }
 
 const (
@@ -80,18 +98,30 @@ func (c *Client) join() (int, error) {
 	}
 }
 
+// greet says to the keeper who this is, and waits for its welcome.
 func (c *Client) greet(socket int) error {
-	if err := limitSending(socket, sendTime); err != nil {
+	if err := hello(socket); err != nil {
 		return err
 	}
-	if err := send(socket, message{verb: verbJoin, arg: version}); err != nil {
-		return err
+	return c.welcomed(socket)
+}
+
+func hello(socket int) error {
+	err := errors.Join(limitSending(socket, sendTime), limitReceiving(socket, joinTime))
+	if err == nil {
+		err = send(socket, message{verb: verbJoin, arg: version})
 	}
+	return err
+}
+
+func (c *Client) welcomed(socket int) error {
 	m, err := newReceiver(socket).next()
 	m.closeFDs()
 	switch {
 	case err == io.EOF:
 		return ErrNone
+	case errors.Is(err, unix.EAGAIN):
+		return fmt.Errorf("the keeper did not answer within %s", joinTime)
 	case err != nil:
 		return err
 	case m.verb == verbBusy: // its connection is about to be closed
@@ -103,30 +133,58 @@ func (c *Client) greet(socket int) error {
 		}
 		return ErrNone
 	}
-	return nil
+	return limitReceiving(socket, 0)
 }
 
-// startKeeper starts a keeper for this daemon, with the command line that the daemon was started with.
-func (c *Client) startKeeper() (int, error) {
-	argv := append([]string{c.helper, VerbAdopt, c.dir}, os.Args...)
-	pid, err := syscall.ForkExec(c.helper, argv, &syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}})
+// startKeeper starts a keeper for this daemon, with the command line that the daemon was started with, and a
+// connection that is there from its first moment: should the daemon end before the keeper has come up, that one
+// still learns of it, and whether the end was asked for.
+func (c *Client) startKeeper() (socket int, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
+		return -1, os.NewSyscallError("socketpair", err)
+	}
+	argv := append([]string{c.helper, VerbAdopt, c.dir}, os.Args...)
+	pid, err := syscall.ForkExec(c.helper, argv, &syscall.ProcAttr{
+		Env: os.Environ(), Files: []uintptr{0, 1, 2, adoptedFD: uintptr(pair[1])},
+	})
+	unix.Close(pair[1])
+	if err != nil {
+		unix.Close(pair[0])
 		return -1, fmt.Errorf("start %s: %w", c.helper, err)
 	}
-	for until := time.Now().Add(joinTime); ; time.Sleep(joinStep) {
-		socket, err := c.join()
-		if err == nil {
-			c.log.Info("started a keeper", "pid", pid)
-			return socket, nil
-		}
-		if !errors.Is(err, ErrNone) || time.Now().After(until) {
-			return -1, err
-		}
+	err = c.introduce(pair[0])
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.coming = -1
+	if errors.Is(err, ErrNone) {
+		err = errors.New("the keeper has ended at once")
 	}
+	if err != nil {
+		unix.Close(pair[0])
+		return -1, err
+	}
+	c.log.Info("started a keeper", "pid", pid)
+	return pair[0], nil
+}
+
+// introduce is greet for a keeper that is being started, which must learn too when the daemon leaves meanwhile.
+func (c *Client) introduce(socket int) error {
+	c.mu.Lock()
+	err := hello(socket)
+	if err == nil && c.leaving {
+		err = send(socket, message{verb: verbLeave})
+	}
+	c.coming = socket
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.welcomed(socket)
 }
 
 // listen takes the keeper's messages until the keeper is gone, and then sees to a new one.
-func (c *Client) listen(socket int) {
+func (c *Client) listen(socket int, gone chan<- struct{}) {
 	packets := newReceiver(socket)
 	for {
 		m, err := packets.next()
@@ -139,17 +197,34 @@ func (c *Client) listen(socket int) {
 		case verbStopAll:
 			notify(c.stopAll)
 		default:
-			c.answers <- m
+			c.answer(m)
 		}
 	}
+	close(gone)
 	c.mu.Lock()
 	unix.Close(socket)
 	c.socket = -1
 	leaving := c.leaving
 	c.mu.Unlock()
-	c.answers <- message{verb: verbEnd}
 	if !leaving {
 		c.renew()
+	}
+}
+
+// answer hands an answer to whoever waits for it. It does not need mu: whoever holds that may be waiting for the
+// keeper, which may be waiting for this.
+func (c *Client) answer(m message) {
+	id, rest, _ := strings.Cut(m.arg, " ")
+	q := c.question.Load()
+	if q == nil || q.id != id {
+		m.closeFDs()
+		return
+	}
+	m.arg = rest
+	select {
+	case q.answers <- m:
+	case <-q.over:
+		m.closeFDs()
 	}
 }
 
@@ -170,9 +245,9 @@ func (c *Client) renew() {
 		socket, err := c.startKeeper()
 		c.mu.Lock()
 		if err == nil && !c.leaving {
-			c.socket = socket
+			c.joined(socket)
+			c.dirty = true // it holds nothing yet
 			c.mu.Unlock()
-			go c.listen(socket)
 			c.fill()
 			return
 		}
@@ -189,13 +264,16 @@ func (c *Client) renew() {
 	}
 }
 
-// fill puts everything anew.
+// fill puts everything anew, as soon as the keeper takes messages.
 func (c *Client) fill() {
 	c.mu.Lock()
-	c.dirty = false
+	cleared := c.trySend(message{verb: verbClear}, unix.MSG_DONTWAIT)
+	c.dirty = !cleared
 	refill, ready, beating := c.refill, c.isReady, c.beating
 	c.mu.Unlock()
-	c.send(verbClear, "")
+	if !cleared {
+		return
+	}
 	for _, f := range refill {
 		f()
 	}
@@ -207,17 +285,32 @@ func (c *Client) fill() {
 	}
 }
 
-// send sends a message as far as there is a keeper. A keeper that does not read for a second is filled anew later.
-func (c *Client) send(verb, arg string, fds ...int) {
+// send sends a message as far as there is a keeper, and reports whether that was so. A keeper that does not read for a
+// second is not waited for any more, and filled anew later.
+func (c *Client) send(verb, arg string, fds ...int) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.socket < 0 || c.dirty && (verb == verbPut || verb == verbDrop) { // filled anew anyhow
-		return
+	if c.dirty && (verb == verbPut || verb == verbDrop) { // filled anew anyhow
+		return false
 	}
-	if err := send(c.socket, message{verb: verb, arg: arg, fds: fds}); err != nil && !c.dirty {
+	flags := 0
+	if c.dirty {
+		flags = unix.MSG_DONTWAIT
+	}
+	return c.trySend(message{verb: verb, arg: arg, fds: fds}, flags)
+}
+
+// trySend is send with flags of sendmsg(2). The caller holds mu.
+func (c *Client) trySend(m message, flags int) bool {
+	if c.socket < 0 {
+		return false
+	}
+	err := sendWith(c.socket, m, flags)
+	if err != nil && !c.dirty {
 		c.dirty = true
 		c.log.Warn("the keeper does not listen", "err", err)
 	}
+	return err == nil
 }
 
 // Put has the keeper hold a copy of fd under a name, in place of what it held there. fd stays the caller's.
@@ -260,16 +353,22 @@ func (c *Client) List(prefix string) Held {
 	c.asking.Lock()
 	defer c.asking.Unlock()
 	c.mu.Lock()
-	gone := c.socket < 0
+	gone := c.gone
 	c.mu.Unlock()
-	if gone {
+	c.asked++
+	q := &question{id: itoa(c.asked), answers: make(chan message), over: make(chan struct{})}
+	c.question.Store(q)
+	defer c.question.Store(nil)
+	defer close(q.over)
+	if !c.send(verbList, q.id+" "+prefix) {
 		return h
 	}
-	c.send(verbList, prefix)
 	limit := time.After(answerTime)
 	for {
 		select {
-		case m := <-c.answers:
+		case <-gone:
+			return h
+		case m := <-q.answers:
 			if m.verb == verbEnd {
 				return h
 			}
@@ -345,9 +444,12 @@ func (c *Client) Leave() {
 		return
 	}
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.leaving = true
-	c.mu.Unlock()
-	c.send(verbLeave, "")
+	if c.coming >= 0 {
+		_ = send(c.coming, message{verb: verbLeave}) // one that is gone already is as good
+	}
+	c.trySend(message{verb: verbLeave}, 0)
 }
 
 // Replaced gets a value when the daemon has to make room for another binary. It is nil without a keeper.

@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -42,10 +43,13 @@ type keeper struct {
 	socket int // listens
 	lock   *os.File
 	drain  *drain.Lock
+	times  times
+	oom    string // what the daemon gets as its own oom_score_adj; empty when the keeper has not changed its
 
 	mu     sync.Mutex
 	held   map[string]*held
 	exits  map[string]Exit
+	early  map[int]Exit // by PID: of processes that a dead daemon may have named, in messages that were not read yet
 	child  child
 	daemon *peer // the daemon's connection; nil when none is there
 	mover  mover
@@ -53,29 +57,43 @@ type keeper struct {
 }
 
 // Keep runs a keeper until its daemon ends because it was asked to, and returns the exit status. args are the data
-// directory, the daemon's binary and the daemon's arguments. verb is VerbKeep or VerbAdopt.
-func Keep(verb string, args []string) int {
+// directory, the daemon's binary and the daemon's arguments. verb is VerbKeep, or VerbAdopt: then descriptor 3 is a
+// connection to the daemon.
+func Keep(verb string, args []string) int { return keep(verb, args, defaultTimes()) }
+
+func keep(verb string, args []string, t times) int {
 	if len(args) < 2 {
 		fmt.Fprintln(os.Stderr, "upkeep-helper: keep DATA BINARY [ARGUMENTS]: only upkeep itself calls this")
 		return 2
 	}
-	k := &keeper{dir: args[0], held: map[string]*held{}, exits: map[string]Exit{}, code: make(chan int, 1)}
+	k := &keeper{dir: args[0], held: map[string]*held{}, exits: map[string]Exit{},
+		early: map[int]Exit{}, code: make(chan int, 1), times: t}
 	k.child = child{binary: args[1], args: args[2:], known: verb == VerbAdopt}
 	if err := k.prepare(); err != nil {
 		fmt.Fprintln(os.Stderr, "upkeep:", err)
 		return 1
 	}
 	defer k.close()
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
+	debug.SetGCPercent(gcPercent)
+	signals, children := make(chan os.Signal, 16), make(chan os.Signal, 1) // a thousand ends must not crowd out a SIGTERM
+	signal.Notify(signals, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
+	signal.Notify(children, unix.SIGCHLD)
 	go k.accept()
 	go k.watchBeat()
 	if verb == VerbKeep {
 		k.locked(k.startDaemon)
+	} else if err := k.adopt(); err != nil {
+		k.note("adopt the daemon: %v", err)
+		return 1
 	}
 	k.locked(k.lookAtMover)
 	for {
 		select {
+		case <-children:
+			k.locked(func() {
+				for k.reapOne() {
+				}
+			})
 		case sig := <-signals:
 			k.signal(sig)
 		case code := <-k.code:
@@ -83,6 +101,9 @@ func Keep(verb string, args []string) int {
 		}
 	}
 }
+
+// gcPercent keeps the heap close to what is held: a message is garbage as soon as it was read.
+const gcPercent = 20
 
 func (k *keeper) locked(f func()) {
 	k.mu.Lock()
@@ -128,7 +149,18 @@ func (k *keeper) takeLock() (err error) {
 	if k.lock, err = os.OpenFile(filepath.Join(k.dir, LockFile), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
 		return fmt.Errorf("the data directory cannot be written: %w; choose another one with --data", err)
 	}
-	if err := unix.Flock(int(k.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	until := time.Now()
+	if k.child.known { // the keeper before is dead or about to end; its last thread may still be in a system call
+		until = until.Add(joinTime)
+	}
+	for {
+		err = unix.Flock(int(k.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil || time.Now().After(until) {
+			break
+		}
+		time.Sleep(joinStep)
+	}
+	if err != nil {
 		holder, _ := io.ReadAll(io.LimitReader(k.lock, 32)) // only to name the PID
 		return fmt.Errorf("another upkeep already runs on %s (PID %s); stop it, or choose another directory with --data",
 			k.dir, strings.TrimSpace(string(holder)))
@@ -174,12 +206,43 @@ func (k *keeper) protect() {
 	if os.Geteuid() != 0 {
 		return
 	}
-	if err := os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0); err != nil {
+	former, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err == nil {
+		err = os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0)
+	}
+	if err == nil {
+		k.oom = string(former)
+	} else {
 		k.note("ask for protection when memory runs out: %v", err)
 	}
 	if err := privilege.DropResource(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		k.note("give up CAP_SYS_RESOURCE: %v", err)
 	}
+}
+
+// unprotect takes the keeper's protection away from a daemon that has inherited it, before that one is welcome and
+// begins to start services, which would inherit it in turn. The caller holds mu.
+func (k *keeper) unprotect(pid int) {
+	if k.oom == "" {
+		return
+	}
+	if err := os.WriteFile("/proc/"+itoa(pid)+"/oom_score_adj", []byte(k.oom), 0); err != nil {
+		k.note("unprotect the daemon: %v", err)
+	}
+}
+
+// adoptedFD is a connection to the daemon that has started this keeper. It makes sure that the keeper learns of the
+// daemon's end, and whether that was asked for, however early that comes.
+const adoptedFD = 3
+
+func (k *keeper) adopt() error {
+	p, err := newPeer(adoptedFD)
+	if err != nil {
+		return err
+	}
+	p.adopted = true
+	go k.serve(p)
+	return nil
 }
 
 func (k *keeper) close() {
@@ -195,14 +258,13 @@ func (k *keeper) close() {
 // signal takes a signal. Those that ask for an end are passed on to the daemon, which leaves services running.
 func (k *keeper) signal(sig os.Signal) {
 	switch sig {
-	case unix.SIGCHLD:
-		for k.reapOne() {
-		}
 	case unix.SIGINT:
-		// In a terminal the daemon has got it, too, and takes a second one for impatience.
-		if !foreground() {
-			k.locked(func() { k.leave(unix.SIGINT) })
-		}
+		// In a terminal the daemon, if there is one, has got it, too, and takes a second one for impatience.
+		k.locked(func() {
+			if k.daemonPID() == 0 || !foreground() {
+				k.leave(unix.SIGINT)
+			}
+		})
 	case unix.SIGTERM, unix.SIGHUP:
 		k.locked(func() { k.leave(unix.SIGTERM) })
 	}
@@ -213,9 +275,6 @@ func foreground() bool {
 	group, err := unix.IoctlGetInt(0, unix.TIOCGPGRP)
 	return err == nil && group == unix.Getpgrp()
 }
-
-// leaveTime is how long a daemon may take to end when the keeper was asked to.
-const leaveTime = 20 * time.Second
 
 // leave ends the daemon and then the keeper. The caller holds mu.
 func (k *keeper) leave(sig syscall.Signal) {
@@ -229,7 +288,7 @@ func (k *keeper) leave(sig syscall.Signal) {
 	if err := unix.Kill(pid, sig); err != nil {
 		k.note("end the daemon: %v", err)
 	}
-	time.AfterFunc(leaveTime, func() { k.locked(func() { k.end(0) }) })
+	time.AfterFunc(k.times.leave, func() { k.locked(func() { k.end(0) }) })
 }
 
 // daemonPID is the PID of the daemon, 0 when none is there. The caller holds mu.

@@ -18,10 +18,10 @@ const (
 	verbJoin    = "join"    // daemon: here I am; the argument is its version
 	verbWelcome = "welcome" // answer to join: the keeper's version
 	verbBusy    = "busy"    // answer to join: another daemon is here
-	verbList    = "list"    // daemon: give me what you hold under names with this prefix
-	verbHeld    = "held"    // answer to list: names, and their descriptors in the same order
-	verbExit    = "exit"    // answer to list: a name, the wait status and the time of its process's exit
-	verbEnd     = "end"     // answer to list: that was all
+	verbList    = "list"    // daemon: a number, and a prefix: give me what you hold under such names
+	verbHeld    = "held"    // answer to list: the number, names, and their descriptors in the same order
+	verbExit    = "exit"    // answer to list: the number, a name, the wait status and the time of its process's exit
+	verbEnd     = "end"     // answer to list: the number; that was all
 	verbPut     = "put"     // daemon: hold this
 	verbDrop    = "drop"    // daemon: let go of this
 	verbClear   = "clear"   // daemon: let go of everything
@@ -58,13 +58,16 @@ func (m message) closeFDs() {
 }
 
 // send sends a packet whole or not at all. A receiver that is gone is an error, never a signal.
-func send(socket int, m message) error {
+func send(socket int, m message) error { return sendWith(socket, m, 0) }
+
+// sendWith is send with flags of sendmsg(2).
+func sendWith(socket int, m message, flags int) error {
 	var rights []byte
 	if len(m.fds) > 0 {
 		rights = unix.UnixRights(m.fds...)
 	}
 	for {
-		_, err := unix.SendmsgN(socket, []byte(m.verb+" "+m.arg), rights, nil, unix.MSG_NOSIGNAL)
+		_, err := unix.SendmsgN(socket, []byte(m.verb+" "+m.arg), rights, nil, unix.MSG_NOSIGNAL|flags)
 		if err != unix.EINTR {
 			return os.NewSyscallError("sendmsg", err)
 		}
@@ -81,20 +84,23 @@ func newReceiver(socket int) *receiver {
 	return &receiver{socket, make([]byte, maxMessage), make([]byte, unix.CmsgSpace(4*maxFDs))}
 }
 
-// next waits for a packet; io.EOF when the other side has closed.
+// next waits for a packet; io.EOF when the other side has closed, or sends what none of ours does.
 func (r *receiver) next() (message, error) {
 	for {
-		n, rn, _, _, err := unix.Recvmsg(r.socket, r.body, r.rights, unix.MSG_CMSG_CLOEXEC)
-		if err == unix.EINTR {
+		n, rn, flags, _, err := unix.Recvmsg(r.socket, r.body, r.rights, unix.MSG_CMSG_CLOEXEC)
+		// ECONNRESET comes once, when the other side has closed without reading everything. What it sent before that
+		// stands behind it.
+		if err == unix.EINTR || err == unix.ECONNRESET {
 			continue
-		}
-		if err == unix.ECONNRESET || err == nil && n == 0 {
-			return message{}, io.EOF
 		}
 		if err != nil {
 			return message{}, os.NewSyscallError("recvmsg", err)
 		}
 		m := message{fds: descriptors(r.rights[:rn])}
+		if n == 0 || flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 { // no packet of ours is empty, or longer than the buffer
+			m.closeFDs()
+			return message{}, io.EOF
+		}
 		m.verb, m.arg, _ = strings.Cut(string(r.body[:n]), " ")
 		return m, nil
 	}
@@ -147,6 +153,12 @@ func connect(dir string) (int, error) {
 		return -1, os.NewSyscallError("connect", err)
 	}
 	return socket, nil
+}
+
+// limitReceiving bounds the time that a receiver waits for a packet; 0 means for ever.
+func limitReceiving(socket int, d time.Duration) error {
+	tv := unix.NsecToTimeval(d.Nanoseconds())
+	return os.NewSyscallError("setsockopt", unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &tv))
 }
 
 // limitSending bounds the time that a send waits for a receiver that does not read.

@@ -9,15 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/drain"
+	"upkeep/internal/failpoint"
 )
 
 // mover moves output to the log files while no daemon does. Its fields are guarded by the keeper's mu.
 type mover struct {
-	event   int       // eventfd that interrupts the wait
-	beat    time.Time // when a daemon last said that it moves output
-	on      bool      // the keeper is to move output
-	running bool      // its goroutine is there
-	busy    map[string]bool
+	event   int                  // eventfd that interrupts the wait
+	beat    time.Time            // when a daemon last said that it moves output
+	on      bool                 // the keeper is to move output
+	running bool                 // its goroutine is there
+	busy    map[string]time.Time // FIFOs that a worker empties, and since when
 	later   map[string]time.Time // FIFOs that are not to be tried before
 }
 
@@ -33,12 +34,17 @@ const (
 	refusedTime = time.Second
 	// moveBytes is the most that one system call moves: the size of a FIFO.
 	moveBytes = 1 << 20
+	// maxWorkers bounds the memory that workers need. One that has been busy for stuckTime does not count.
+	maxWorkers = 32
+	stuckTime  = 100 * time.Millisecond
+	// turnMoves bounds what is moved from a FIFO before its lock is given back: a daemon may wait for it.
+	turnMoves = 8
 	// spillBytes is the size from which a spill file is begun anew; the one before is kept.
 	spillBytes = 16 << 20
 )
 
 func (m *mover) prepare() (err error) {
-	m.busy, m.later = map[string]bool{}, map[string]time.Time{}
+	m.busy, m.later = map[string]time.Time{}, map[string]time.Time{}
 	m.event, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	return os.NewSyscallError("eventfd", err)
 }
@@ -103,7 +109,7 @@ func (k *keeper) watched(now time.Time) (fds []unix.PollFd, names []string, wait
 	add("", k.mover.event)
 	for name, h := range k.held {
 		switch {
-		case strings.HasPrefix(name, fifoPrefix) && !k.mover.busy[name]:
+		case strings.HasPrefix(name, fifoPrefix) && k.mover.busy[name].IsZero():
 			if left := k.mover.later[name].Sub(now); left > 0 {
 				wait = min(wait, left+time.Millisecond)
 				continue
@@ -137,14 +143,24 @@ func (k *keeper) report(fds []unix.PollFd, names []string) {
 	}
 }
 
+// working is the number of workers, apart from those that a home has let hang.
+func (m *mover) working() (n int) {
+	for _, since := range m.busy {
+		if time.Since(since) < stuckTime {
+			n++
+		}
+	}
+	return n
+}
+
 // moveFrom has a worker empty a FIFO. The caller holds mu.
 func (k *keeper) moveFrom(name string) {
 	service, ok := serviceOf(name)
-	if !ok {
-		return
+	if !ok || k.mover.working() >= maxWorkers {
+		return // one that has to wait is found readable again
 	}
 	w := &mover1{service: service, lock: k.drain, fifo: k.use(name), log: k.use(Log(service)), spill: k.use(spillName)}
-	k.mover.busy[name] = true
+	k.mover.busy[name] = time.Now()
 	go func() {
 		pause := w.run()
 		k.mu.Lock()
@@ -166,21 +182,36 @@ type mover1 struct {
 	service          int64
 	lock             *drain.Lock
 	fifo, log, spill *held
+	left             int // moves until the turn is over
 }
 
-// run returns how long the FIFO has to wait for the next try; 0 when it is empty.
+// run returns how long the FIFO has to wait for the next try; 0 when it is empty, or has had its turn.
 func (w *mover1) run() time.Duration {
 	if !w.lock.Try(w.service) {
 		return lockedTime
 	}
 	defer w.lock.Give(w.service)
-	if w.log != nil && w.toLog() == unix.EAGAIN {
+	w.left = turnMoves
+	if w.log == nil { // the daemon died before it could say where to: the next one will
+		return refusedTime
+	}
+	if w.toLog() == unix.EAGAIN {
 		return 0
 	}
 	if w.spill != nil && w.toSpill() == unix.EAGAIN {
 		return 0
 	}
 	return refusedTime
+}
+
+// move moves output to the end of a file; EAGAIN when there is none, or the turn is over.
+func (w *mover1) move(fd int, size int64) error {
+	if w.left == 0 {
+		return unix.EAGAIN
+	}
+	w.left--
+	_, err := drain.Move(w.fifo.fd, fd, size, moveBytes)
+	return err
 }
 
 // toLog moves output to the log file until the FIFO is empty, which is EAGAIN, or the file does not take it. A file
@@ -194,9 +225,10 @@ func (w *mover1) toLog() error {
 		if st.Nlink != 1 {
 			return errLog
 		}
-		if _, err := drain.Move(w.fifo.fd, w.log.fd, st.Size, moveBytes); err != nil {
+		if err := w.move(w.log.fd, st.Size); err != nil {
 			return err
 		}
+		failpoint.At("keeper.moved")
 	}
 }
 
@@ -232,7 +264,7 @@ func (w *mover1) fill(fd int) error {
 		if st.Size >= spillBytes {
 			return errFull
 		}
-		if _, err := drain.Move(w.fifo.fd, fd, st.Size, moveBytes); err != nil {
+		if err := w.move(fd, st.Size); err != nil {
 			return err
 		}
 	}

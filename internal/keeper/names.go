@@ -39,6 +39,11 @@ func Listeners() string { return listenerPrefix }
 // Listener names a listening socket by the address it was asked for.
 func Listener(addr string) string { return listenerPrefix + addr }
 
+// soundName reports whether a name can be told from others in a list of them.
+func soundName(name string) bool {
+	return name != "" && !strings.ContainsAny(name, " \t\r\n\v\f\u0085\u00a0") // what strings.Fields divides by
+}
+
 // pidOf returns the PID in the name of a run.
 func pidOf(name string) (pid int, ok bool) {
 	if !strings.HasPrefix(name, runPrefix) {

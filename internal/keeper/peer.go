@@ -10,13 +10,32 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
 )
 
 // peer is a connection: the daemon's, or that of a command.
 type peer struct {
 	socket int
 	pid    int
+	pidfd  int  // -1 when it has died meanwhile
 	closed bool // guarded by the keeper's mu
+
+	adopted bool // the daemon that started this keeper: the connection is older than the keeper
+	joined  bool // guarded by the keeper's mu
+}
+
+// dead reports whether the peer has died, while its messages may not all be read.
+func (p *peer) dead() bool {
+	if p.pidfd < 0 {
+		return true
+	}
+	for {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.pidfd), Events: unix.POLLIN}}, 0)
+		if err != unix.EINTR {
+			return n > 0
+		}
+	}
 }
 
 // sendTime bounds how long the keeper waits for a peer that does not read.
@@ -90,7 +109,11 @@ func newPeer(socket int) (*peer, error) {
 	if err := limitSending(socket, sendTime); err != nil {
 		return nil, err
 	}
-	return &peer{socket: socket, pid: int(cred.Pid)}, nil
+	pidfd, err := unix.PidfdOpen(int(cred.Pid), 0)
+	if err != nil {
+		pidfd = -1
+	}
+	return &peer{socket: socket, pid: int(cred.Pid), pidfd: pidfd}, nil
 }
 
 // serve takes messages until the other side closes. The kernel closes a dead daemon's side when the last of its
@@ -107,7 +130,11 @@ func (k *keeper) serve(p *peer) {
 	k.locked(func() {
 		p.closed = true
 		unix.Close(p.socket)
-		if k.daemon == p {
+		if p.pidfd >= 0 {
+			unix.Close(p.pidfd)
+		}
+		// A daemon that starts a keeper may die before it says anything.
+		if k.daemon == p || p.adopted && !p.joined && k.daemon == nil {
 			k.daemonGone()
 		}
 	})
@@ -116,11 +143,13 @@ func (k *keeper) serve(p *peer) {
 // daemonGone notes that the daemon's connection is closed. The caller holds mu.
 func (k *keeper) daemonGone() {
 	k.daemon = nil
+	clear(k.early) // all that it said was heard
+	failpoint.At("keeper.alone")
 	k.lookAtMover()
 	switch {
 	case k.child.pid != 0: // its end will be seen by waiting
 	case k.child.upgrade != nil && !k.child.leaving:
-		k.upgradeStep(0)
+		k.upgradeStep("it ended")
 	case k.child.leaving:
 		k.end(0)
 	case k.child.retry == nil:
@@ -147,7 +176,7 @@ func (k *keeper) answer(p *peer, m message) {
 	case verbList:
 		k.list(p, m.arg)
 	case verbPut:
-		if len(m.fds) == 1 {
+		if len(m.fds) == 1 && soundName(m.arg) {
 			k.put(m.arg, m.fds[0])
 			return
 		}
@@ -155,7 +184,7 @@ func (k *keeper) answer(p *peer, m message) {
 		k.drop(m.arg)
 	case verbClear:
 		for _, name := range slices.Collect(maps.Keys(k.held)) {
-			k.drop(name)
+			k.letGo(name)
 		}
 	case verbReady:
 		k.daemonReady()
@@ -197,12 +226,18 @@ func (k *keeper) join(p *peer) {
 		p.send(message{verb: verbBusy, arg: itoa(k.daemon.pid)})
 		return
 	}
-	k.daemon = p
+	k.daemon, p.joined = p, true
+	maps.DeleteFunc(k.exits, func(name string, _ Exit) bool { return k.held[name] == nil }) // nobody will ask for them
+	failpoint.At("keeper.joined")
 	p.send(message{verb: verbWelcome, arg: version})
 }
 
-// list sends what is held under a prefix, and the exits of it. The caller holds mu.
-func (k *keeper) list(p *peer, prefix string) {
+// list sends what is held under a prefix, and the exits of it. What has ended by now is among them, whether the keeper
+// was told already or not. The caller holds mu.
+func (k *keeper) list(p *peer, question string) {
+	for k.reapOne() {
+	}
+	id, prefix, _ := strings.Cut(question, " ")
 	var names []string
 	for name := range k.held {
 		if strings.HasPrefix(name, prefix) {
@@ -211,7 +246,7 @@ func (k *keeper) list(p *peer, prefix string) {
 	}
 	slices.Sort(names)
 	for batch := range slices.Chunk(names, maxFDs) {
-		m := message{verb: verbHeld, arg: strings.Join(batch, " ")}
+		m := message{verb: verbHeld, arg: id + " " + strings.Join(batch, " ")}
 		for _, name := range batch {
 			m.fds = append(m.fds, k.held[name].fd)
 		}
@@ -221,11 +256,11 @@ func (k *keeper) list(p *peer, prefix string) {
 		}
 	}
 	for _, name := range names {
-		if e, ok := k.exits[name]; ok && p.send(message{verb: verbExit, arg: e.encode(name)}) != nil {
+		if e, ok := k.exits[name]; ok && p.send(message{verb: verbExit, arg: id + " " + e.encode(name)}) != nil {
 			return
 		}
 	}
-	p.send(message{verb: verbEnd})
+	p.send(message{verb: verbEnd, arg: id})
 }
 
 // status is what "upkeep doctor" shows: key=value words.

@@ -11,18 +11,21 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
 // socketFD is where the helper finds its end of the socket.
 const socketFD = 3
 
-// exitDismissed is the exit status of a launcher that nothing was asked of.
-const exitDismissed = 0
+// lastWord is what a launcher says before it becomes the program. A launcher that dies without it, for want of
+// memory or threads, was never the program.
+const lastWord = 1
 
-// ExitFailed is the exit status of a launcher that could not execute the program. Why, it says on its socket; the
-// status is all that is left when the daemon has died.
-const ExitFailed = 125
+// Ended is the signal by which a launcher ends itself when it does not become the program, for whatever reason. Why,
+// it says on its socket; this is all that is left to see when the daemon has died. No program ends by SIGRTMAX, so
+// this is never taken for the end of one.
+const Ended = unix.Signal(lastSignal)
 
 // Main waits for a spec and becomes the program. It does not return: it ends the process when there is nothing to
 // do, or after it said which step failed.
@@ -31,15 +34,20 @@ func Main() {
 	// thread the whole process.
 	runtime.LockOSThread()
 	spec, err := receiveSpec()
-	if err == io.EOF {
-		os.Exit(exitDismissed)
+	if err != nil { // nothing was asked of it, mostly
+		end()
 	}
-	if err != nil {
-		os.Exit(ExitFailed)
-	}
+	failpoint.At("launcher.told")
 	failure := spec.become()
 	unix.Write(socketFD, encodeFailure(failure)) //nolint:errcheck // nobody is left to tell
-	os.Exit(ExitFailed)
+	end()
+}
+
+// end ends the launcher by Ended.
+func end() {
+	resetSignals()
+	unix.Kill(os.Getpid(), Ended) //nolint:errcheck // nobody is left to tell
+	os.Exit(1)                    // not reached
 }
 
 // receiveSpec reads the spec from the socket, and puts the descriptor that comes with it in place of standard
@@ -113,6 +121,8 @@ func (s *Spec) become() *Failure {
 		return f
 	}
 	s.announce()
+	failpoint.At("launcher.announced")
+	unix.Write(socketFD, []byte{lastWord}) //nolint:errcheck // the program comes first
 	resetSignals()
 	return fail(panel.StepExecute, syscall.Exec(path, s.Argv, s.Env), path)
 }
@@ -144,6 +154,7 @@ func (s *Spec) joinCgroups() *Failure {
 // checkDaemon refuses to go on when the daemon has died meanwhile. By now the launcher is in the run's control
 // group and its identity is stored, so the next daemon either finds it there or sees it end here: never two.
 func (s *Spec) checkDaemon() *Failure {
+	failpoint.At("launcher.joined")
 	poll := []unix.PollFd{{Fd: socketFD, Events: unix.POLLRDHUP}}
 	if n, err := unix.Poll(poll, 0); err == nil && n > 0 {
 		return &Failure{Step: panel.StepFork}
@@ -151,26 +162,8 @@ func (s *Spec) checkDaemon() *Failure {
 	return nil
 }
 
-func (s *Spec) setLimits() *Failure {
-	unix.Umask(s.Umask)
-	core := unix.Rlimit{}
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &core); err != nil {
-		return fail(panel.StepLimits, err, "core")
-	}
-	if s.OpenFile == 0 {
-		return nil
-	}
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
-		return fail(panel.StepLimits, err, "open files")
-	}
-	files.Cur = min(s.OpenFile, files.Max)
-	// syscall, not unix: it also stops the runtime from putting back the value it found at its own start.
-	err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: files.Cur, Max: files.Max})
-	return fail(panel.StepLimits, err, "open files")
-}
-
 func (s *Spec) closeDescriptors() *Failure {
+	failpoint.At("launcher.limited")
 	err := unix.CloseRange(socketFD, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	return fail(panel.StepLimits, err, "descriptors")
 }
@@ -178,6 +171,7 @@ func (s *Spec) closeDescriptors() *Failure {
 // becomeUser drops to the account's user by raw calls: the wrappers of package syscall would ask every thread of
 // the runtime, which is slower and pointless before execve.
 func (s *Spec) becomeUser() *Failure {
+	failpoint.At("launcher.closed")
 	if s.SetUser {
 		groups := make([]uint32, len(s.Groups)+1) // one spare, so that the address is never that of nothing
 		for i, g := range s.Groups {
@@ -204,11 +198,13 @@ func (s *Spec) becomeUser() *Failure {
 
 // enterDirectory comes after becomeUser, so that upkeep's rights open no door.
 func (s *Spec) enterDirectory() *Failure {
+	failpoint.At("launcher.user")
 	return fail(panel.StepDirectory, unix.Chdir(s.Directory), s.Directory)
 }
 
 // lookup finds the program as execvp would, with the account's rights and in the service's PATH.
 func (s *Spec) lookup() (string, *Failure) {
+	failpoint.At("launcher.entered")
 	name := s.Argv[0]
 	if strings.Contains(name, "/") {
 		err := executable(name)

@@ -2,6 +2,7 @@ package logs
 
 import (
 	"bytes"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -70,8 +71,14 @@ func (s *stream) mark(line string) error {
 	return errFull
 }
 
-// append writes a line at the end of the file, and before it a newline when the last line is unfinished.
+// append writes a line at the end of the file, and before it a newline when the last line is unfinished. It writes
+// nothing when the last line says so already, up to its first colon: a daemon before has died between the line and the
+// record of what it tells.
 func (o *output) append(line string) error {
+	said, err := o.says(line)
+	if err != nil || said {
+		return err
+	}
 	last := []byte{'\n'}
 	if o.size > 0 {
 		if _, err := unix.Pread(o.fd, last, o.size-1); err != nil {
@@ -91,6 +98,29 @@ func (o *output) append(line string) error {
 	}
 	return nil
 }
+
+// says reports whether the last line of the file is the same as line up to its first colon.
+func (o *output) says(line string) (bool, error) {
+	head, _, _ := strings.Cut(strings.TrimPrefix(line, ownPrefix), ":")
+	head = "\n" + ownPrefix + head
+	end := make([]byte, min(o.size, maxOwnLine))
+	if _, err := unix.Pread(o.fd, end, o.size-int64(len(end))); err != nil {
+		return false, err
+	}
+	if int64(len(end)) == o.size {
+		end = append([]byte{'\n'}, end...)
+	}
+	end, finished := bytes.CutSuffix(end, []byte{'\n'})
+	last := bytes.LastIndexByte(end, '\n')
+	return finished && last >= 0 && bytes.HasPrefix(end[last:], []byte(head)), nil
+}
+
+const (
+	// ownPrefix begins a line of upkeep's own.
+	ownPrefix = "upkeep: "
+	// maxOwnLine is more bytes than the line of a run's end has, a long path in it aside.
+	maxOwnLine = 512
+)
 
 func (s *stream) paced(moved int64) {
 	s.l.mu.Lock()

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
 )
 
@@ -89,7 +90,11 @@ func unread(fd int) (int64, error) {
 	return int64(n), err
 }
 
+// removeFiles removes what upkeep has of a service, and has the keeper let go of it: it may still hold what the daemon
+// before had open.
 func (l *Logs) removeFiles(id panel.ServiceID) {
+	l.keeper.Drop(keeper.FIFO(int64(id)))
+	l.keeper.Drop(keeper.Log(int64(id)))
 	for _, path := range []string{l.fifoPath(id), l.fallbackPath(id), l.fallbackPath(id) + formerSuffix} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.log.Error("remove log of deleted service", "service", id, "err", err)

@@ -3,7 +3,6 @@ package logs
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/fault"
+	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
 	"upkeep/internal/privilege"
 )
@@ -23,6 +24,13 @@ import (
 const roleVariable = "UPKEEP_LOGS_TEST_ROLE"
 
 func TestMain(m *testing.M) {
+	switch {
+	case len(os.Args) > 1 && (os.Args[1] == keeper.VerbKeep || os.Args[1] == keeper.VerbAdopt):
+		os.Exit(keeper.Keep(os.Args[1], os.Args[2:]))
+	case keeper.Below():
+		playKept()
+		return
+	}
 	if role := os.Getenv(roleVariable); role != "" {
 		roles[role]()
 		return
@@ -49,7 +57,11 @@ const testUser = 65534
 
 func newSource(t testing.TB, id panel.ServiceID) Source {
 	t.Helper()
-	src := Source{Service: id, Account: panel.AccountID(id), Name: "web", Home: newHome(t)}
+	return sourceIn(id, newHome(t))
+}
+
+func sourceIn(id panel.ServiceID, home string) Source {
+	src := Source{Service: id, Account: panel.AccountID(id), Name: "web", Home: home}
 	if os.Geteuid() == 0 {
 		src.OwnUser = true
 		src.Cred = privilege.Credentials{UID: testUser, GID: testUser}
@@ -231,17 +243,9 @@ func mountTemporary(t testing.TB, dir, options string) (resize func(options stri
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID, options); err != nil {
 		t.Skipf("needs the right to mount: %v", err)
 	}
-	t.Cleanup(func() { unmount(t, dir) })
+	t.Cleanup(func() { fault.Unmount(t, dir) })
 	return func(options string) {
 		t.Helper()
 		must(t, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_NOSUID, options))
-	}
-}
-
-// unmount leaves no mount behind, even when the test did leave something open in it.
-func unmount(t testing.TB, dir string) {
-	t.Helper()
-	if err := unix.Unmount(dir, 0); err != nil {
-		t.Errorf("unmount: %v", errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH)))
 	}
 }

@@ -145,8 +145,7 @@ func (l *Logs) makeFolders() error {
 	}
 	l.lock = lock
 	// Two readers would share the bytes of a FIFO between them.
-	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	if err = drain.Flock(lock); errors.Is(err, unix.EWOULDBLOCK) {
 		return fmt.Errorf("another process reads the output: %w", panel.ErrBusy)
 	}
 	return err
@@ -211,8 +210,11 @@ func (s Source) as(f func() error) error {
 // path is where the service's log belongs.
 func (s Source) path() string { return filepath.Join(s.Home, logFolder, s.Name+".log") }
 
+// FIFOs is the folder, below that of [Options].State, of the services' FIFOs. Each is named by the service's ID.
+func FIFOs(state string) string { return filepath.Join(state, "fifos") }
+
 func (l *Logs) fifoPath(id panel.ServiceID) string {
-	return filepath.Join(l.state, "fifos", strconv.FormatInt(int64(id), 10))
+	return filepath.Join(FIFOs(l.state), strconv.FormatInt(int64(id), 10))
 }
 
 func (l *Logs) fallbackPath(id panel.ServiceID) string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"upkeep/internal/panel"
 )
@@ -75,7 +76,7 @@ func (l *Logs) open(ctx context.Context, src Source, writer bool) (*os.File, err
 // begins on a line of its own even if the program's last line is unfinished. While neither file takes bytes it
 // waits; when ctx ends first, the line may be missing. A service that is not open is [panel.ErrNotFound].
 func (l *Logs) Mark(ctx context.Context, id panel.ServiceID, line string) error {
-	line = "upkeep: " + strings.ReplaceAll(line, "\n", " ") + "\n"
+	line = ownPrefix + strings.ReplaceAll(line, "\n", " ") + "\n"
 	answer := make(chan error, 1)
 	err := l.enqueue(id, nil, request{
 		ctx:   ctx,
@@ -104,13 +105,24 @@ func (l *Logs) Close(id panel.ServiceID) {
 }
 
 // Remove is Close followed by the removal of the FIFO and the fallback file. The log in the home stays: it is
-// the account's. The service need not be open.
+// the account's. The service need not be open. Remove waits a moment, so that nothing is left of a service that is
+// forgotten next; only a disk that takes no output needs longer.
 func (l *Logs) Remove(id panel.ServiceID) {
-	remove := func(error) { l.removeFiles(id) } // an error says that it was not open
+	removed := make(chan struct{})
+	remove := func(error) { // an error says that it was not open
+		l.removeFiles(id)
+		close(removed)
+	}
 	if err := l.enqueue(id, nil, request{serve: (*stream).end, end: remove}); err != nil {
 		remove(err)
 	}
+	select {
+	case <-removed:
+	case <-time.After(removeTime):
+	}
 }
+
+const removeTime = time.Second
 
 // Path is the file that gets the output of an open service now: empty when no file does.
 func (l *Logs) Path(id panel.ServiceID) string {

@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"strconv"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
 )
 
@@ -204,4 +206,23 @@ func TestRunMovesTheRestAndEnds(t *testing.T) {
 	if err != nil || len(x.Lines) != 1 {
 		t.Errorf("Extract after the end: got %v, %v, want the line", x, err)
 	}
+}
+
+// holder is a Keeper that is nothing but a list.
+type holder struct{ held map[string]bool }
+
+func (h *holder) Put(name string, _ int) { h.held[name] = true }
+func (h *holder) Drop(name string)       { delete(h.held, name) }
+func (h *holder) OnRefill(func())        {}
+
+// A service that was not opened since the daemon came is let go of as well: the daemon before had opened it.
+func TestRemovedServiceLeavesTheKeeper(t *testing.T) {
+	k := &holder{map[string]bool{keeper.FIFO(7): true, keeper.Log(7): true, keeper.FIFO(8): true}}
+	l, err := New(Options{State: t.TempDir(), Keeper: k})
+	must(t, err)
+	l.Remove(7)
+	if want := map[string]bool{keeper.FIFO(8): true, keeper.Spill(): true}; !maps.Equal(k.held, want) {
+		t.Errorf("held is %v, want %v", k.held, want)
+	}
+	l.release()
 }

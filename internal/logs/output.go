@@ -131,11 +131,24 @@ func (s *stream) setOutput(o *output) {
 	path := ""
 	if o != nil {
 		path = o.path
-		s.l.keeper.Put(keeper.Log(int64(s.id)), o.fd)
+		s.holdOutput()
 	}
 	s.l.mu.Lock()
 	defer s.l.mu.Unlock()
 	s.path = path
+}
+
+// holdOutput gives the keeper the log file. The fallback it finds by itself, in the folder that it holds, and keeps it
+// from growing too large.
+func (s *stream) holdOutput() {
+	name := keeper.Log(int64(s.id))
+	switch {
+	case s.out == nil:
+	case s.out.fallback:
+		s.l.keeper.Drop(name)
+	default:
+		s.l.keeper.Put(name, s.out.fd)
+	}
 }
 
 // setTrouble remembers why the home, and why upkeep's own file, takes nothing.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"upkeep/internal/privilege"
 )
@@ -18,6 +19,7 @@ var roles = map[string]func(){
 	"both":       playBoth,
 	"grandchild": playGrandchild,
 	"endless":    playEndless,
+	"steady":     playSteady,
 	"reader":     playReader,
 	"flood":      playFlood,
 }
@@ -69,7 +71,12 @@ func playGrandchild() {
 }
 
 // playEndless writes numbered lines of 100 bytes, each with a write of its own, until standard input ends.
-func playEndless() {
+func playEndless() { playLong(0) }
+
+// playSteady does the same with a pause now and then.
+func playSteady() { playLong(time.Millisecond) }
+
+func playLong(pause time.Duration) {
 	var end atomic.Bool
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -80,6 +87,9 @@ func playEndless() {
 		line = fmt.Appendf(line[:0], "line %07d %086d\n", i, 0)
 		if _, err := os.Stdout.Write(line); err != nil {
 			panic(err)
+		}
+		if i%50 == 0 {
+			time.Sleep(pause)
 		}
 	}
 }

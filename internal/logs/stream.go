@@ -95,6 +95,9 @@ func (s *stream) turn() {
 // daemon was stopped or starved may not be done.
 func (s *stream) visit() (more bool, err error) {
 	if !s.l.drains.Try(int64(s.id)) {
+		if s.l.isEnded() { // nobody looks at deadlines any more: the worker itself waits
+			time.Sleep(s.l.retryLocked)
+		}
 		return false, errLocked
 	}
 	defer s.l.drains.Give(int64(s.id))
@@ -148,13 +151,13 @@ func (s *stream) settle(more bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case errors.Is(err, errLocked):
+	case errors.Is(err, errLocked) && !l.ended:
 		s.again, s.queued = false, false
 		l.later(s, l.retryLocked)
 	case err != nil && !s.again && !l.ended:
 		s.queued = false
 		l.later(s, l.retryFull)
-	case s.again || (err == nil && (more || len(s.requests) > 0)):
+	case s.again || errors.Is(err, errLocked) || (err == nil && (more || len(s.requests) > 0)):
 		s.again = false
 		l.pool.submit(s.account, s.turn)
 	default:
@@ -222,9 +225,7 @@ func (s *stream) hold() error {
 		return nil
 	}
 	s.l.keeper.Put(keeper.FIFO(int64(s.id)), s.fifo)
-	if s.out != nil {
-		s.l.keeper.Put(keeper.Log(int64(s.id)), s.out.fd)
-	}
+	s.holdOutput()
 	return nil
 }
 

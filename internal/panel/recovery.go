@@ -37,5 +37,7 @@ type Recovery struct {
 	RunStart       // of the latest run; Number 0 when there was none
 	Live     bool  // the run had not ended when upkeep last looked
 	LastExit *Exit // of the latest run that ended
+	// RestartAsked is when a restart of the latest run was last asked for, within the last hour; zero when none was.
+	RestartAsked time.Time
 	Pace
 }

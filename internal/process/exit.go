@@ -6,6 +6,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"upkeep/internal/failpoint"
 )
 
 // ExitStatus returns how a process ended that is not a child of the caller; for a child, waitid says it. It is not
@@ -26,6 +28,9 @@ func ExitStatus(fd, pid int) (status syscall.WaitStatus, known bool) {
 }
 
 func reapedStatus(fd int) (syscall.WaitStatus, bool) {
+	if failpoint.Broken("pidfd.exit") { // as before Linux 6.15
+		return 0, false
+	}
 	info := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT}
 	if err := unix.IoctlPidfdInfo(fd, &info); err != nil || info.Mask&unix.PIDFD_INFO_EXIT == 0 {
 		return 0, false

@@ -65,7 +65,7 @@ func (h *realHost) runCheck(ctx context.Context, l *launch, sp *spare, output *t
 	h.mains[sp.PID] = true
 	h.mu.Unlock()
 	h.spares.disown(sp.PID)
-	defer h.endCheck(r)
+	defer h.endCheck(r, sp)
 	if err := sp.Execute(&l.spec, output.writer); err != nil {
 		c.Detail = err.Error()
 		if exit := failedStart(err); exit.Detail != "" {
@@ -90,14 +90,18 @@ func (h *realHost) runCheck(ctx context.Context, l *launch, sp *spare, output *t
 }
 
 // endCheck kills what is left of a check, and reaps its main process.
-func (h *realHost) endCheck(r *liveRun) {
-	if _, err := process.KillAll(context.Background(), r.group()); err != nil {
+func (h *realHost) endCheck(r *liveRun, sp *spare) {
+	if _, err := process.KillAll(context.Background(), r.group(), checkKillTime); err != nil {
 		h.Log.Warn("end a check", "service", r.service, "err", err)
 	}
-	h.waitFor(r)
+	h.reap(r)
 	unix.Close(r.pidfd)
-	dropGroup(r.identity.Cgroup)
+	h.spares.dropGroups(sp)
 }
+
+// checkKillTime bounds the wait for what a check has started to die of SIGKILL. What waits for a disk inside the
+// kernel takes longer, and is left to die.
+const checkKillTime = 2 * time.Second
 
 // notExecuted says why a program could not be executed.
 func notExecuted(exit *panel.Exit) string {
@@ -199,11 +203,10 @@ func (h *realHost) endChecksOf(ctx context.Context, services []panel.Service) er
 		}
 		for _, group := range rooms {
 			if info, err := os.Stat(group); err == nil && info.IsDir() {
-				err = cgroup.Kill(group)
-				dropGroup(group)
-				if err != nil {
+				if err := cgroup.Kill(group); err != nil {
 					return err
 				}
+				_ = cgroup.RemoveAfter(group, leaveTime) // it is swept away in the end
 			}
 		}
 		return nil
@@ -220,7 +223,7 @@ func (h *realHost) endChecksOf(ctx context.Context, services []panel.Service) er
 	found, err := process.MembersOf(ctx, groups)
 	for _, g := range groups {
 		if err == nil && len(found[g.Service]) > 0 {
-			_, err = process.KillAll(ctx, g)
+			_, err = process.KillAll(ctx, g, checkKillTime)
 		}
 	}
 	return err

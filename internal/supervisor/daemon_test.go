@@ -294,8 +294,8 @@ func TestExitStatusAcrossDaemons(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			adoptOrphans(t)
 			s := prepareSite(t, plan{policy: once()})
-			svc := s.declare("main", s.script("main", `echo "$RUN_ID $$" >> main.runs
-trap 'exit 9' USR1
+			svc := s.declare("main", s.script("main", `trap 'exit 9' USR1
+echo "$RUN_ID $$" >> main.runs
 while :; do sleep 0.01; done`))
 			d := s.startDaemon("")
 			d.awaitReady()

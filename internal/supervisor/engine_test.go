@@ -281,7 +281,7 @@ func TestUnkillable(t *testing.T) {
 		s.pass(time.Minute)
 		pause := askErr(func() error { return s.Pause(t.Context(), id, ann) })
 		s.pass(time.Hour)
-		if got := s.status(id); got.State != panel.Stopping || !slices.Equal(got.LeftOver, []int{pidOf(id, 1)}) {
+		if got := s.status(id); got.State != panel.Stopping || !slices.Equal(got.LeftOver, []panel.Remnant{{PID: pidOf(id, 1), State: panel.WaitingForDisk}}) {
 			t.Errorf("status %+v, want the process named", got)
 		}
 		if pause.answered() {
@@ -384,6 +384,27 @@ func TestEngineEndsUnderRequests(t *testing.T) {
 		}
 		if !s.host.lives(second) {
 			t.Error("the program has not survived the engine")
+		}
+	})
+}
+
+// TestAddAgain takes a service back that could not be deleted: its runs are numbered on, and what failed before counts.
+func TestAddAgain(t *testing.T) {
+	perform(t, inTurn(program{lives: time.Second, code: 1}, steady), func(t *testing.T, s *stage) {
+		id := s.add(1)
+		s.pass(5 * time.Second)
+		if st := s.status(id); st.State != panel.Running || st.Run != 2 || st.Failures != 1 {
+			t.Fatalf("before: %+v", st)
+		}
+		if err := s.Remove(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.AddAgain(t.Context(), s.journal.services[id-1], s.journal.accounts[1], ann); err != nil {
+			t.Fatal(err)
+		}
+		s.pass(5 * time.Second)
+		if st := s.status(id); st.State != panel.Running || st.Run != 3 || st.Failures != 1 {
+			t.Errorf("after: %+v", st)
 		}
 	})
 }

@@ -14,6 +14,7 @@ import (
 
 	"upkeep/internal/command"
 	"upkeep/internal/environment"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/launcher"
 	"upkeep/internal/logs"
 	"upkeep/internal/panel"
@@ -34,7 +35,8 @@ type launch struct {
 	ident  panel.Identity
 }
 
-// launch takes a start from the definition to the executed program. The exit says which step failed.
+// launch takes a start from the definition to the executed program. The exit says which step failed; the process of
+// a launcher that does not come back from it then stands in what was launched.
 func (h *realHost) launch(ctx context.Context, svc panel.Service, acct panel.Account, do doLaunch) (evLaunched, *panel.Exit) {
 	l := &launch{svc: svc, acct: acct, do: do}
 	l.ident.BootID, l.ident.Marker = h.bootID, h.marker(svc.ID, do.run)
@@ -43,11 +45,13 @@ func (h *realHost) launch(ctx context.Context, svc panel.Service, acct panel.Acc
 			return evLaunched{}, h.notLaunched(ctx, l, exit)
 		}
 	}
+	failpoint.At("launch.prepared")
 	spare, err := h.spares.take(acct.Name)
 	if err != nil {
 		return evLaunched{}, h.notLaunched(ctx, l, hostExit(panel.StepFork, err))
 	}
 	defer l.close()
+	failpoint.At("launch.spared")
 	return h.execute(ctx, l, spare)
 }
 
@@ -67,7 +71,7 @@ func (h *realHost) marker(id panel.ServiceID, run int) string {
 func (h *realHost) findUser(_ context.Context, l *launch) *panel.Exit {
 	var err error
 	if l.login, err = lookUp(l.acct); err != nil {
-		return &panel.Exit{Kind: panel.EndNotRun, Step: panel.StepUser, Detail: err.Error(), Host: true}
+		return hostExit(panel.StepUser, err)
 	}
 	return nil
 }
@@ -101,6 +105,7 @@ func (h *realHost) describe(_ context.Context, l *launch) *panel.Exit {
 		Directory: filepath.Join(l.acct.Home, l.svc.Directory), Argv: argv, Env: env,
 		Banner: fmt.Sprintf("upkeep: run %d started, pid %%d", l.do.run),
 	}
+	h.limit(l)
 	return nil
 }
 
@@ -122,19 +127,27 @@ func sourceOf(svc panel.Service, acct panel.Account, who login) logs.Source {
 func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaunched, *panel.Exit) {
 	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
 	l.ident.Cgroup, l.spec.Cgroups = spare.group, spare.cgroups()
-	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
-	h.Keeper.Put(r.name(), r.pidfd)
+	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, limits: spare.limits, pidfd: spare.PidFD, child: true}
+	// The run before is held until its end is stored, which may happen only now.
 	if err := h.begin(ctx, l); err != nil {
-		h.Keeper.Drop(r.name())
 		h.spares.discard(spare)
 		return evLaunched{}, hostExit(panel.StepRecord, err)
 	}
-	h.hold(r)
+	failpoint.At("launch.recorded")
+	h.hold(r) // first, so that a keeper that is being filled anew gets it in any case
+	h.Keeper.Put(r.name(), r.pidfd)
+	failpoint.At("launch.put")
 	h.spares.disown(spare.PID)
 	err := spare.Execute(&l.spec, l.output)
 	at := time.Now()
+	failpoint.At("launch.executed")
+	if errors.Is(err, launcher.ErrTimeout) {
+		h.watch(r.service, r.run) // it ends when what it waits for comes back
+		return evLaunched{pid: spare.PID}, hungStart(l)
+	}
 	if err != nil {
-		h.waitFor(r) // it has ended, or is about to
+		_, _ = waitPidfd(r.pidfd, unix.WNOWAIT) // until it has ended, which it is about to
+		h.reap(r)
 		return evLaunched{}, failedStart(err)
 	}
 	return evLaunched{run: l.do.run, pid: spare.PID, version: l.svc.Version, shell: l.shell, at: at}, nil
@@ -166,6 +179,12 @@ func hostExit(step panel.Step, err error) *panel.Exit {
 		exit.Errno = int(errno)
 	}
 	return exit
+}
+
+// hungStart is a start that a file system holds up: the home's, or that of the program.
+func hungStart(l *launch) *panel.Exit {
+	return &panel.Exit{Kind: panel.EndNotRun, Step: panel.StepDirectory, Errno: int(unix.ETIMEDOUT),
+		Detail: l.spec.Directory, Host: true, At: time.Now()}
 }
 
 // failedStart turns what the launcher said into the exit of the run.

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -18,6 +20,7 @@ type request struct {
 	add     *addition      // the service is new
 	update  *panel.Service // its definition was edited
 	stopAll bool
+	catchUp bool              // write what could not be written before
 	until   func(*entry) bool // the answer waits for this; nil answers at once
 	outcome bool              // the answer is the outcome of a restart
 	reply   chan answer
@@ -26,6 +29,7 @@ type request struct {
 type addition struct {
 	svc  panel.Service
 	acct panel.Account
+	last panel.Recovery // zero for a service that never ran
 }
 
 type answer struct {
@@ -99,17 +103,21 @@ func (e *Engine) Run(ctx context.Context) error {
 	err := l.takeOver(ctx)
 	if err == nil {
 		close(e.ready)
-		l.serve(ctx)
+		l.serve(ctx, hostDone)
 	}
 	close(e.stopped)
 	l.endChecks()
 	l.checks.Wait()
 	l.pool.wait()
 	stopHost()
-	return errors.Join(err, <-hostDone)
+	err = errors.Join(err, <-hostDone)
+	e.host.close()
+	return err
 }
 
-func (l *loop) serve(ctx context.Context) {
+// serve returns when ctx ends, StopAll is done, or the host has ended: without it exits are not seen, and whoever
+// starts upkeep anew finds every program as it was left.
+func (l *loop) serve(ctx context.Context, hostDone chan error) {
 	for {
 		if l.stopping != nil && l.allStopped() {
 			l.stopping.reply <- answer{}
@@ -118,6 +126,10 @@ func (l *loop) serve(ctx context.Context) {
 		l.arm()
 		select {
 		case <-ctx.Done():
+			l.drain()
+			return
+		case err := <-hostDone:
+			hostDone <- err // for Run
 			l.drain()
 			return
 		case r := <-l.requests:
@@ -173,10 +185,16 @@ func (l *loop) takeOver(ctx context.Context) error {
 	if err := l.host.tookOver(ctx, services); err != nil {
 		l.log.Error("end checks of a former upkeep", "err", err)
 	}
+	failpoint.At("takeover.all")
 	for i, svc := range services {
+		rec := last[svc.ID]
+		if ev, ok := found[i].(evAdopt); ok && ev.unrecorded != nil {
+			rec.RunStart, rec.Live = *ev.unrecorded, true
+		}
 		en := l.enter(svc, accounts[svc.Account])
-		en.machine.restore(last[svc.ID])
+		en.machine.restore(rec, time.Now())
 		l.apply(en, found[i])
+		failpoint.At("takeover.applied")
 	}
 	return nil
 }
@@ -200,7 +218,7 @@ func (l *loop) request(r request) {
 		return
 	}
 	if r.add != nil {
-		l.enter(r.add.svc, r.add.acct)
+		l.enter(r.add.svc, r.add.acct).machine.restore(r.add.last, time.Now())
 	}
 	en, ok := l.entries[r.id]
 	if !ok {
@@ -212,6 +230,9 @@ func (l *loop) request(r request) {
 		l.configure(en)
 		l.reschedule(en, en.machine.next())
 		l.publish(en.svc.ID, en.machine.status())
+	}
+	if r.catchUp {
+		l.carry(en, []action{doCatchUp{}})
 	}
 	if r.event == nil {
 		r.reply <- answer{}
@@ -274,6 +295,7 @@ func (l *loop) step(en *entry, ev event) []action {
 	actions := en.machine.on(ev, time.Now())
 	if launched, ok := ev.(evLaunched); ok && launched.run == en.machine.run && en.machine.live() {
 		l.host.watch(en.svc.ID, launched.run)
+		failpoint.At("launch.watched")
 	}
 	if adopted, ok := ev.(evAdopt); ok && adopted.ended == nil {
 		l.host.watch(en.svc.ID, en.machine.run)
@@ -311,13 +333,15 @@ func (l *loop) check(en *entry, do doCheck) {
 
 // carry files the actions, makes the new state visible, and then answers who waited for it.
 func (l *loop) carry(en *entry, actions []action) {
+	var rest []action
 	for _, a := range actions {
 		if do, ok := a.(doCheck); ok {
 			l.check(en, do)
 			continue
 		}
-		en.queue = append(en.queue, a)
+		rest = append(rest, a)
 	}
+	en.file(rest)
 	l.hand(en)
 	l.reschedule(en, en.machine.next())
 	l.publish(en.svc.ID, en.machine.status())
@@ -327,6 +351,20 @@ func (l *loop) carry(en *entry, actions []action) {
 		}
 	}
 	l.answerWaiters(en)
+}
+
+// file queues actions. A kill, or a look, that still waits for its turn is not queued again: what outlives the kill is
+// killed every second, for as long as it likes.
+func (en *entry) file(actions []action) {
+	for _, a := range actions {
+		switch a.(type) {
+		case doKill, doInspect:
+			if slices.Contains(en.queue, a) {
+				continue
+			}
+		}
+		en.queue = append(en.queue, a)
+	}
 }
 
 // hand gives what is queued to a worker, unless one is busy with the batch before.

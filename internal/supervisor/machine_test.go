@@ -159,7 +159,7 @@ func TestEveryPair(t *testing.T) {
 			starting:  none(starting), running: none(running), waiting: none(waiting),
 			terminating: none(terminating), killing: none(killing),
 		}},
-		{"not launched", evNotLaunched{7, panel.Exit{Kind: panel.EndNotRun, At: epoch}}, 0, [phases]want{
+		{"not launched", evNotLaunched{run: 7, exit: panel.Exit{Kind: panel.EndNotRun, At: epoch}}, 0, [phases]want{
 			resting:   none(resting),
 			launching: {launching, []string{"end not-run", "launch 8 exit"}},
 			starting:  none(starting), running: none(running), waiting: none(waiting),
@@ -220,7 +220,7 @@ func TestEveryPair(t *testing.T) {
 // TestStaleRuns drops everything that an earlier run reports.
 func TestStaleRuns(t *testing.T) {
 	for _, ev := range []event{
-		evLaunched{run: 6, pid: 1, at: epoch}, evNotLaunched{6, panel.Exit{}}, evExited{6, panel.Exit{}}, evInspected{run: 6},
+		evLaunched{run: 6, pid: 1, at: epoch}, evNotLaunched{run: 6}, evExited{6, panel.Exit{}}, evInspected{run: 6},
 	} {
 		for p := phase(0); p < phases; p++ {
 			m := at(p)
@@ -353,7 +353,7 @@ func TestRestartOutcomes(t *testing.T) {
 		}, panel.Failed, 200 * time.Millisecond, 0},
 		{"a new run that cannot be started has failed", running, false, []say{
 			{exitedWith(0, sec(0.1)), sec(0.1)}, {evInspected{run: 7}, sec(0.1)},
-			{evNotLaunched{8, panel.Exit{Kind: panel.EndNotRun, At: sec(0.2)}}, sec(0.2)},
+			{evNotLaunched{run: 8, exit: panel.Exit{Kind: panel.EndNotRun, At: sec(0.2)}}, sec(0.2)},
 		}, panel.Failed, 0, 0},
 		{"hard: stopped, then started", running, true, []say{
 			{evInspected{7, []int{4242}}, sec(0)}, {exitedWith(0, sec(2)), sec(2)}, {evInspected{run: 7}, sec(2)},
@@ -446,6 +446,8 @@ func TestStopAsksWhatIsLeft(t *testing.T) {
 	}
 }
 
+// TestStopGoesOnAfterTakeOver: upkeep died after the main process of a run that was being paused had ended, and before
+// its helper had. The end was asked for: it is no failure, and the program did not leave the foreground.
 // TestLeftOver: what a kill does not end is named, and the service is not called paused.
 func TestLeftOver(t *testing.T) {
 	m := at(running)
@@ -453,7 +455,7 @@ func TestLeftOver(t *testing.T) {
 	m.on(exitedWith(0, epoch), epoch)
 	m.on(evDeadline{}, epoch.Add(10*time.Second))
 	m.on(evInspected{7, []int{4300}}, epoch.Add(10*time.Second))
-	if s := m.status(); s.State != panel.Stopping || len(s.LeftOver) != 1 || s.LeftOver[0] != 4300 {
+	if s := m.status(); s.State != panel.Stopping || len(s.LeftOver) != 1 || s.LeftOver[0].PID != 4300 {
 		t.Fatalf("status: got %+v, want stopping with 4300 left over", s)
 	}
 	m.on(evInspected{run: 7}, epoch.Add(11*time.Second))
@@ -463,80 +465,51 @@ func TestLeftOver(t *testing.T) {
 }
 
 // TestBoot: what happens when upkeep has started.
-func TestBoot(t *testing.T) {
-	unknown := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: epoch}
-	boot := func(lost *panel.Exit, cause panel.Cause) evBoot {
-		return evBoot{lost: lost, startedAt: epoch.Add(-time.Hour), cause: cause}
+// TestBootAfterTheLastFailure: the daemon before has died between the failure that used up the budget and what follows.
+func TestBootAfterTheLastFailure(t *testing.T) {
+	failures := make([]time.Time, 10)
+	for i := range failures {
+		failures[i] = epoch.Add(-time.Second)
 	}
-	start := boot(nil, panel.CauseBoot)
-	later, before := panel.Pace{NextTry: epoch.Add(time.Minute)}, panel.Pace{NextTry: epoch.Add(-time.Minute)}
-	tests := []struct {
-		name   string
-		wanted panel.Wanted
-		pace   panel.Pace
-		boot   evBoot
-		want   panel.State
-		do     []string
+	for _, tt := range []struct {
+		name     string
+		decided  time.Duration // before the start of this daemon
+		exit     panel.Exit
+		failures int
+		want     string
 	}{
-		{"wanted and never ran", panel.WantedOn, panel.Pace{}, start, panel.Starting, []string{"launch 8 boot"}},
-		{"paused", panel.WantedPaused, panel.Pace{}, start, panel.Paused, nil},
-		{"disabled", panel.WantedDisabled, panel.Pace{}, start, panel.Disabled, nil},
-		{"its next try is due later", panel.WantedOn, later, start, panel.Backoff, nil},
-		{"its next try is overdue", panel.WantedOn, before, start, panel.Starting, []string{"launch 8 boot"}},
-		{"ended unseen", panel.WantedOn, panel.Pace{}, boot(unknown, panel.CauseExit), panel.Starting,
-			[]string{"end unknown", "launch 8 exit"}},
-		{"ended with the machine", panel.WantedOn, panel.Pace{}, boot(unknown, panel.CauseBoot), panel.Starting,
-			[]string{"end unknown", "launch 8 boot"}},
-		{"ended unseen while paused", panel.WantedPaused, panel.Pace{}, boot(unknown, panel.CauseExit), panel.Paused,
-			[]string{"end unknown"}},
-	}
-	for _, tt := range tests {
+		{"no budget is left", time.Hour, panel.Exit{At: epoch.Add(-time.Second)}, 10, "[want disabled disabled]"},
+		{"some budget is left", time.Hour, panel.Exit{At: epoch.Add(-time.Second)}, 9, "[launch 8 boot]"},
+		{"a person has resumed it since", 0, panel.Exit{At: epoch.Add(-time.Second)}, 10, "[launch 8 boot]"},
+		{"the last exit was asked for", time.Hour, panel.Exit{At: epoch.Add(-time.Second), Asked: true}, 10, "[launch 8 boot]"},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMachine(hostPolicy(), sameDelay, tt.wanted, epoch)
-			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Pace: tt.pace})
-			got := words(m.on(tt.boot, epoch))
-			if m.state() != tt.want || fmt.Sprint(got) != fmt.Sprint(tt.do) {
-				t.Errorf("got %s and %q, want %s and %q", m.state(), got, tt.want, tt.do)
+			m := newMachine(hostPolicy(), sameDelay, panel.WantedOn, epoch.Add(-tt.decided))
+			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, LastExit: &tt.exit,
+				Pace: panel.Pace{Failures: failures[:tt.failures]}}, epoch)
+			if got := fmt.Sprint(words(m.on(evBoot{cause: panel.CauseBoot}, epoch))); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestAdoptWhileStopping: a pause that upkeep died in goes on, also when the main process has ended meanwhile.
+func TestAdoptWhileStopping(t *testing.T) {
+	m := newMachine(hostPolicy(), sameDelay, panel.WantedPaused, epoch)
+	m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Live: true}, epoch)
+	got := words(m.on(evAdopt{pid: 99, startedAt: epoch, ended: &panel.Exit{Kind: panel.EndExited, At: epoch}}, epoch))
+	if want := "[record adopted TERM group inspect]"; fmt.Sprint(got) != want {
+		t.Errorf("actions: got %s, want %s", got, want)
+	}
+	m.on(evInspected{7, []int{100}}, epoch)
+	m.on(evInspected{run: 7}, epoch.Add(time.Second))
+	if m.phase != resting || !m.lastExit.Asked || m.lastExit.LeftForeground {
+		t.Errorf("got %s, last exit %+v; want rest, and an exit that was asked for", phaseNames[m.phase], m.lastExit)
 	}
 }
 
 // TestExitWhileAway judges an exit that the keeper saw as one that upkeep itself saw.
-func TestExitWhileAway(t *testing.T) {
-	started := epoch.Add(-time.Hour)
-	exit := func(code int, after time.Duration) *panel.Exit {
-		return &panel.Exit{Kind: panel.EndExited, Code: code, At: started.Add(after)}
-	}
-	tests := []struct {
-		name     string
-		wanted   panel.Wanted
-		exit     *panel.Exit
-		asked    bool
-		clean    bool
-		failures int
-	}{
-		{"a failure", panel.WantedOn, exit(3, time.Second), false, false, 1},
-		{"the clean end of a long run", panel.WantedOn, exit(0, 59*time.Minute), false, true, 0},
-		{"the early end of a run", panel.WantedOn, exit(0, time.Second), false, false, 1},
-		{"the end of a run that was being paused", panel.WantedPaused, exit(143, time.Minute), true, false, 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			m := newMachine(hostPolicy(), sameDelay, tt.wanted, epoch)
-			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}})
-			m.on(evBoot{lost: tt.exit, startedAt: started, cause: panel.CauseExit}, epoch)
-			got := m.lastExit
-			if got.Uptime != tt.exit.At.Sub(started) || got.Asked != tt.asked || got.Clean != tt.clean {
-				t.Errorf("got %+v, want asked %t, clean %t", got, tt.asked, tt.clean)
-			}
-			if n := len(m.pace.Failures); n != tt.failures {
-				t.Errorf("failures: got %d, want %d", n, tt.failures)
-			}
-		})
-	}
-}
-
 // TestEnableAgain gives a service that the rule disabled a full budget.
 func TestEnableAgain(t *testing.T) {
 	m := at(resting)

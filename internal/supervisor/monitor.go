@@ -188,7 +188,7 @@ func (m *machine) planTrial(now time.Time) {
 // rest waits for the trial of a disabled service, if there is to be one.
 func (m *machine) rest() {
 	m.deadline = time.Time{}
-	if m.phase == resting && m.wanted == panel.WantedDisabled && !m.closing {
+	if m.phase == resting && m.wanted == panel.WantedDisabled && m.policy.Probation > 0 && !m.closing {
 		m.deadline = m.pace.NextTry
 	}
 }

@@ -31,7 +31,9 @@ type plan struct {
 	shared   bool   // services run as the one who runs the test; always so without root
 	user     string // Unix user of the account; "nobody" when empty
 	helper   string // path of the helper, when it is not the usual one
+	limits   panel.HostLimits
 	journal  func(Journal) Journal
+	keeper   Keeper
 }
 
 // site is an engine with everything that is real: store, output, helper, processes. Only one may be entered at a
@@ -145,7 +147,7 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 	if os.Getenv("UPKEEP_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	output, err := logs.New(logs.Options{State: filepath.Join(dir, "state"), Logger: log, Coalesce: 5 * time.Millisecond})
+	output, err := openOutput(logs.Options{State: filepath.Join(dir, "state"), Logger: log, Coalesce: 5 * time.Millisecond})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -154,7 +156,8 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 		journal = p.journal(journal)
 	}
 	engine, err := New(Config{Policy: p.policy, Journal: journal, Output: output, Log: log, Instance: st.InstanceID(),
-		Helper: p.helper, NoCgroup: p.noCgroup})
+		Helper: p.helper, NoCgroup: p.noCgroup, Account: p.limits.Account, Service: p.limits.Service, Keeper: p.keeper,
+		FIFOs: filepath.Join(dir, "state", "fifos")})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -164,6 +167,18 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 	go func() { ends <- output.Run(logsCtx) }()
 	go func() { defer stopLogs(); ends <- engine.Run(engineCtx) }()
 	return engine, func() error { stopEngine(); return errors.Join(<-ends, <-ends) }, nil
+}
+
+// openOutput waits for the lock of a daemon that was killed while it started a program: the child has it until it
+// executes. Upkeep itself waits for its own lock in the same way.
+func openOutput(o logs.Options) (output *logs.Logs, err error) {
+	for range 100 {
+		if output, err = logs.New(o); !errors.Is(err, panel.ErrBusy) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return output, err
 }
 
 // clear stops everything and looks that nothing is left behind.
@@ -214,8 +229,14 @@ func (s *site) spareGroups() []string {
 func (s *site) strayGroups() []string {
 	waiting := s.spareGroups()
 	return slices.DeleteFunc(s.groups(), func(path string) bool {
-		return slices.ContainsFunc(waiting, func(spare string) bool { return strings.HasPrefix(spare, path) })
+		return slices.ContainsFunc(waiting, func(spare string) bool { return strings.HasPrefix(nameOf(spare), nameOf(path)) })
 	})
+}
+
+// nameOf is the path of a group below the directory of its hierarchy, where an upkeep of another group has it too.
+func nameOf(path string) string {
+	_, name, _ := strings.Cut(path, "/upkeep-")
+	return name
 }
 
 // processes are all that carry a marker of the site, zombies excluded.
@@ -249,22 +270,18 @@ func commandOf(pid int) string {
 	return strings.ReplaceAll(string(text), "\x00", " ")
 }
 
-// groups are the control groups of the site, its tree included unless that is all.
+// groups are the control groups of the site in every hierarchy.
 func (s *site) groups() []string {
 	var found []string
-	tree, err := cgroup.Find(s.store.InstanceID())
-	if errors.Is(err, cgroup.ErrUnavailable) {
-		return nil
+	for _, base := range cgroup.Trees(s.store.InstanceID()) {
+		err := filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				found = append(found, path)
+			}
+			return nil // what vanishes meanwhile is not left
+		})
+		check(s.t, err)
 	}
-	check(s.t, err)
-	check(s.t, tree.Close()) // Find has made it, if it was not there
-	err = filepath.WalkDir(tree.Base(), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			found = append(found, path)
-		}
-		return nil // what vanishes meanwhile is not left
-	})
-	check(s.t, err)
 	return found
 }
 

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/cgroup"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/launcher"
 	"upkeep/internal/process"
 )
@@ -26,7 +27,8 @@ type spare struct {
 	*launcher.Launcher
 	account    string
 	group      string // control group of the run to come; empty where there are none
-	join       bool   // the launcher has to join the group by itself
+	limits     cgroup.Group
+	join       bool // the launcher has to join the group by itself
 	startTicks uint64
 	inode      uint64
 }
@@ -37,10 +39,11 @@ type spare struct {
 // cgroup.procs, for which the kernel waits until every processor has let go of a lock: 12 ms where everything else
 // of a start takes two. To be cloned into one costs nothing.
 type spares struct {
-	helper string
-	tree   *cgroup.Tree // nil where control groups cannot be used
-	clone  bool         // launchers can be cloned into a group
-	serial atomic.Int64 // of the next group; begins with the time, so that no group was ever another upkeep's
+	helper  string
+	tree    *cgroup.Tree // nil where control groups cannot be used
+	limiter *cgroup.Limiter
+	clone   bool         // launchers can be cloned into a group
+	serial  atomic.Int64 // of the next group; begins with the time, so that no group was ever another upkeep's
 
 	mu      sync.Mutex
 	ready   []*spare     // oldest first, at most one an account
@@ -52,8 +55,8 @@ type spares struct {
 	group   sync.WaitGroup
 }
 
-func newSpares(helper string, tree *cgroup.Tree) *spares {
-	s := &spares{helper: helper, tree: tree, owned: map[int]bool{}}
+func newSpares(helper string, tree *cgroup.Tree, limiter *cgroup.Limiter) *spares {
+	s := &spares{helper: helper, tree: tree, limiter: limiter, owned: map[int]bool{}}
 	s.serial.Store(time.Now().UnixMicro())
 	s.clone = tree != nil && s.cloneWorks()
 	return s
@@ -68,7 +71,7 @@ func (s *spares) cloneWorks() bool {
 		return false
 	}
 	status, ok := s.discard(sp)
-	return ok && !status.Signaled()
+	return ok && status.Signal() == launcher.Ended
 }
 
 // take returns a launcher for the account: one that waits, or a new one.
@@ -100,23 +103,32 @@ const runRoom = "run"
 // start starts a launcher. From the fork on nobody else may wait for it.
 func (s *spares) start(account, room string) (*spare, error) {
 	sp := &spare{account: account}
-	if s.tree != nil {
-		var err error
-		if sp.group, err = s.tree.Create(account, room, int(s.serial.Add(1))); err != nil {
-			return nil, err
-		}
-		sp.join = !s.clone
+	err := s.makeGroups(sp, room)
+	if err == nil {
+		err = s.fork(sp)
 	}
-	if err := s.fork(sp); err != nil {
-		dropGroup(sp.group)
+	if err != nil {
+		s.dropGroups(sp)
 		return nil, err
 	}
-	var err error
 	if sp.startTicks, sp.inode, err = process.Identity(sp.PidFD, sp.PID); err != nil {
 		s.discard(sp)
 		return nil, err
 	}
 	return sp, nil
+}
+
+// makeGroups makes the control groups of a run, or a check, to come.
+func (s *spares) makeGroups(sp *spare, room string) (err error) {
+	serial := int(s.serial.Add(1))
+	if s.tree != nil {
+		if sp.group, err = s.tree.Create(sp.account, room, serial); err != nil {
+			return err
+		}
+		sp.join = !s.clone
+	}
+	sp.limits, err = s.limiter.Create(sp.account, room, serial)
+	return err
 }
 
 func (s *spares) fork(sp *spare) (err error) {
@@ -140,15 +152,17 @@ func (s *spares) fork(sp *spare) (err error) {
 	}
 	s.mu.Unlock()
 	poke()
+	failpoint.At("spare.forked")
 	return err
 }
 
 // cgroups are the files that the launcher has to write itself into.
 func (sp *spare) cgroups() []string {
-	if !sp.join {
-		return nil
+	files := sp.limits.Joins()
+	if sp.join {
+		files = append(files, filepath.Join(sp.group, "cgroup.procs"))
 	}
-	return []string{filepath.Join(sp.group, "cgroup.procs")}
+	return files
 }
 
 // owns reports whether pid is, or may be, a launcher that is no run yet.
@@ -227,7 +241,7 @@ func (s *spares) lost(pid int) bool {
 	}
 	s.disown(pid)
 	sp.Dismiss()
-	dropGroup(sp.group)
+	s.dropGroups(sp)
 	return true
 }
 
@@ -253,7 +267,7 @@ func (s *spares) discard(sp *spare) (status syscall.WaitStatus, ok bool) {
 		unix.Close(fd)
 	}
 	s.disown(sp.PID)
-	dropGroup(sp.group)
+	s.dropGroups(sp)
 	poke()
 	return status, ok
 }
@@ -261,10 +275,11 @@ func (s *spares) discard(sp *spare) (status syscall.WaitStatus, ok bool) {
 // leaveTime is how long a launcher that has ended may take to leave its control group: far less, in fact.
 const leaveTime = 100 * time.Millisecond
 
-// dropGroup removes the control group of a launcher that became nothing. One that cannot be removed is in nobody's
+// dropGroups removes the control groups of a launcher that became nothing. One that cannot be removed is in nobody's
 // way: its name is never used again, and it is swept away in the end.
-func dropGroup(path string) {
-	if path != "" {
-		_ = cgroup.RemoveAfter(path, leaveTime)
+func (s *spares) dropGroups(sp *spare) {
+	if sp.group != "" {
+		_ = cgroup.RemoveAfter(sp.group, leaveTime)
 	}
+	s.limiter.Remove(sp.limits)
 }

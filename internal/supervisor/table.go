@@ -84,7 +84,11 @@ func (m *machine) boot(e event, now time.Time) []action {
 		if ev.lost.Kind != panel.EndUnknown { // else its time is that of the look, not of the end
 			m.startedAt = ev.startedAt
 		}
-		return withCause(m.over(m.judge(*ev.lost, m.wanted != panel.WantedOn), now), ev.cause)
+		asked := m.wasAsked(ev.lost.At)
+		if asked {
+			ev.cause = panel.CauseRestart
+		}
+		return withCause(m.over(m.judge(*ev.lost, asked || m.wanted != panel.WantedOn), now), ev.cause)
 	}
 	if m.wanted != panel.WantedOn {
 		return nil
@@ -92,6 +96,9 @@ func (m *machine) boot(e event, now time.Time) []action {
 	if m.pace.NextTry.After(now) {
 		m.phase, m.deadline = waiting, m.pace.NextTry
 		return nil
+	}
+	if m.spent(now) {
+		return m.disable(now)
 	}
 	return m.launch(ev.cause, ev.by)
 }
@@ -114,10 +121,11 @@ func (m *machine) adopt(e event, now time.Time) []action {
 	m.monitorRun(later(m.startedAt.Add(m.policy.CheckGrace), now.Add(m.monitor.offset)))
 	actions := []action{doRecord{panel.Event{Kind: panel.EventAdopted, Run: m.run, PID: m.pid, At: now}}}
 	switch {
+	case m.wanted != panel.WantedOn: // the stop that was under way goes on, and its end was asked for
+		m.ended = ev.ended
+		actions = append(actions, m.terminate(goalRest, now)...)
 	case ev.ended != nil:
 		actions = append(actions, m.exited(evExited{m.run, *ev.ended}, now)...)
-	case m.wanted != panel.WantedOn:
-		actions = append(actions, m.terminate(goalRest, now)...)
 	}
 	return actions
 }
@@ -139,9 +147,15 @@ func (m *machine) launched(e event, now time.Time) []action {
 	return actions
 }
 
-// notLaunched: no program was executed, so nothing is left to stop.
+// notLaunched: no program was executed, so nothing is left to stop; unless the process that should have become it
+// hangs, and has to go first.
 func (m *machine) notLaunched(e event, now time.Time) []action {
-	return m.over(e.(evNotLaunched).exit, now)
+	ev := e.(evNotLaunched)
+	if ev.pid == 0 {
+		return m.over(ev.exit, now)
+	}
+	m.pid, m.ended = ev.pid, &ev.exit
+	return m.kill(nil, now)
 }
 
 // startPeriodOver: the program stayed; from now on it runs.

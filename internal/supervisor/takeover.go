@@ -7,38 +7,69 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/cgroup"
+	"upkeep/internal/failpoint"
 	"upkeep/internal/keeper"
-	"upkeep/internal/launcher"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 )
 
-// takeOver looks what is left of a recorded run. Nothing that lives is ever started a second time: a main process
-// is recognised by its identity, and helpers that outlived it by the run's control group or marker. What cannot be
-// found out is an error, and not "nothing".
+// takeOver looks what is left of the service's latest run, recorded or not.
 func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
+	found, err := h.takeOverRecorded(ctx, svc, acct, rec)
+	if _, nothing := found.(evBoot); err != nil || !nothing {
+		return found, err
+	}
+	if other, err := h.adoptUnrecorded(ctx, svc, acct, rec); err != nil || other != nil {
+		return other, err
+	}
+	return found, nil
+}
+
+// takeOverRecorded looks what is left of a recorded run. Nothing that lives is ever started a second time: a main
+// process is recognised by its identity, and helpers that outlived it by the run's control group or marker. What
+// cannot be found out is an error, and not "nothing".
+func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
 	boot := evBoot{cause: panel.CauseBoot}
 	if !rec.Live {
 		return boot, nil
 	}
+	rec.At = startOf(rec, time.Now(), rec.BootID == h.bootID)
 	boot.startedAt = rec.At
 	unseen := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 	if rec.PID == 0 || rec.BootID != h.bootID {
 		boot.lost = unseen
 		return boot, nil
 	}
+	if !cgroup.Exists(rec.Cgroup) {
+		rec.Cgroup = "" // it cannot be seen from here: what is left of the run is found without
+	}
 	fd, alive, err := process.Alive(rec.Identity)
 	if err != nil {
 		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
 	}
+	failpoint.At("takeover.looked")
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
+	r.limits = h.limiter.Of(rec.PID, rec.Cgroup)
 	if alive {
+		h.closeKept(r.name())
 		h.hold(r)
 		h.Keeper.Put(r.name(), r.pidfd)
+		failpoint.At("takeover.held")
 		h.attach(ctx, svc, acct)
+		failpoint.At("takeover.attached")
 		return evAdopt{pid: rec.PID, startedAt: rec.At}, nil
 	}
-	exit := h.exitUnseen(r, rec)
+	exit := h.exitUnseen(r)
+	explain(exit, r)
+	if kept, ok := h.left.FDs[r.name()]; ok && fd < 0 {
+		// What it left behind may take a while to stop. Until the end is stored, the keeper, or the next one, needs the
+		// pidfd for the status.
+		r.pidfd = kept
+		delete(h.left.FDs, r.name())
+		h.Keeper.Put(r.name(), r.pidfd)
+	}
+	failpoint.At("takeover.ended")
 	left, err := h.members(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)
@@ -52,9 +83,19 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 	return evAdopt{pid: rec.PID, startedAt: rec.At, ended: exit}, nil
 }
 
+// startOf is when a run began. The wall clock may have been set since; but during the same boot the kernel knows how
+// long ago the process was made, which is never after the start and, unless a launcher waited, hardly before it.
+func startOf(rec panel.Recovery, now time.Time, sameBoot bool) time.Time {
+	age, err := process.Age(rec.StartTicks)
+	if made := now.Add(-age); sameBoot && err == nil && rec.PID != 0 && (rec.At.Before(made) || rec.At.After(now)) {
+		return made
+	}
+	return tied(rec.At, now)
+}
+
 // exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
 // kernel still knows by a pidfd that somebody has kept open.
-func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
+func (h *realHost) exitUnseen(r *liveRun) *panel.Exit {
 	seen := h.left.Exits[r.name()]
 	exit := h.statusBy(r.pidfd, r)
 	if exit == nil && seen.Known {
@@ -68,18 +109,12 @@ func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
 			exit = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 		}
 	}
-	if !seen.At.IsZero() {
-		exit.At = seen.At
-	}
-	// A launcher whose daemon died before it could tell why it failed: no fault of the program, which never ran.
-	if exit.Kind == panel.EndExited && exit.Code == launcher.ExitFailed && exit.At.Sub(rec.At) < launcherTime {
-		exit.Kind, exit.Code, exit.Host = panel.EndUnknown, 0, true
+	if !seen.At.IsZero() { // by the wall clock, which may have been set since
+		now := time.Now()
+		exit.At = earlier(tied(seen.At, now), now)
 	}
 	return exit
 }
-
-// launcherTime is more than a launcher needs from the moment at which its run is stored.
-const launcherTime = time.Second
 
 // statusBy is the exit of a run's main process as a pidfd tells it; nil when it does not.
 func (h *realHost) statusBy(fd int, r *liveRun) *panel.Exit {
@@ -143,7 +178,21 @@ func (h *realHost) tookOver(ctx context.Context, services []panel.Service) error
 		}
 	}
 	h.left = keeper.Held{}
-	return h.endChecksOf(ctx, services)
+	err := h.endChecksOf(ctx, services)
+	h.limiter.Sweep()
+	if h.tree != nil {
+		h.tree.Sweep() // launchers of the daemon before have noticed by now that it is gone
+	}
+	return err
+}
+
+// closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services
+// until all are taken over could be more than the machine allows.
+func (h *realHost) closeKept(name string) {
+	if fd, ok := h.left.FDs[name]; ok {
+		unix.Close(fd)
+		delete(h.left.FDs, name)
+	}
 }
 
 // refillKeeper gives a new keeper everything that the one before held.

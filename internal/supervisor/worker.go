@@ -2,10 +2,12 @@ package supervisor
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
+	"upkeep/internal/failpoint"
 	"upkeep/internal/panel"
 )
 
@@ -99,30 +101,38 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doLaunch:
 		launched, exit := e.host.launch(ctx, j.svc, j.acct, a)
 		if exit != nil {
-			return evNotLaunched{a.run, *exit}
+			return evNotLaunched{a.run, *exit, launched.pid}
 		}
 		return launched
 	case doSignal:
 		e.note(e.host.signal(id, a.run, a.sig, a.group), "signal", id)
+		failpoint.At("stop.signalled")
 	case doKill:
 		e.note(e.host.kill(ctx, id, a.run), "kill", id)
+		failpoint.At("stop.killed")
 	case doInspect:
 		alive, err := e.host.inspect(ctx, id, a.run, a.stop)
 		if err != nil {
 			e.note(err, "inspect", id)
 			return nil // the deadline of the stop asks again
 		}
+		failpoint.At("exit.inspected")
 		return evInspected{a.run, alive}
 	case doEnd:
 		e.host.end(ctx, id, a.exit)
-		e.note(e.journal.EndRun(ctx, id, a.exit, a.pace), "record end", id)
-		e.host.settle(id)
+		failpoint.At("exit.marked")
+		err := e.journal.EndRun(ctx, id, a.exit, a.pace)
+		failpoint.At("exit.stored")
+		if e.note(err, "record end", id); !errors.Is(err, panel.ErrStorage) { // else it is settled once it is written
+			e.host.settle(id)
+		}
 		exit := a.exit
 		e.record(ctx, j, panel.Event{Kind: panel.EventEnded, At: exit.At, Run: exit.Run, Exit: &exit})
 	case doWanted:
 		a.event.Account, a.event.Service, a.event.ServiceName = j.acct.ID, id, j.svc.Name
 		_, err := e.journal.SetWanted(ctx, id, a.wanted, a.event.By, a.event.At, a.event)
 		e.note(err, "store what is wanted", id)
+		failpoint.At("wanted.stored")
 	case doRecord:
 		e.record(ctx, j, a.event)
 	case doKeepCheck:
@@ -133,8 +143,12 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doOutcome:
 		out := a.outcome
 		e.record(ctx, j, panel.Event{Kind: panel.EventRestarted, By: a.by, Run: out.Run, PID: out.PID, Outcome: &out})
+		failpoint.At("restart.answered")
+	case doCatchUp:
+		e.note(e.late.catchUp(ctx, id), "write what was put off", id)
 	case doForget:
 		e.host.forget(id)
+		failpoint.At("remove.forgotten")
 	}
 	return nil
 }
@@ -146,6 +160,7 @@ func (e *Engine) record(ctx context.Context, j job, ev panel.Event) {
 		ev.At = time.Now()
 	}
 	e.note(e.journal.AddEvent(ctx, ev), "record "+string(ev.Kind), j.svc.ID)
+	failpoint.At("event.recorded")
 }
 
 // note logs what went wrong with an action. The machine goes on: its deadlines ask again.
