@@ -45,6 +45,7 @@ type Store interface {
 type Control interface {
 	serviceControl
 	formControl
+	importControl
 	removeControl
 	processControl
 }

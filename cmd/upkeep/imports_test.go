@@ -22,6 +22,7 @@ var rooms = map[string][]string{
 	"internal/panel": {},
 
 	// Leaves: small, and about one thing.
+	"internal/catalogue": {"internal/panel"},
 	"internal/cgroup":    {},
 	"internal/drain":     {},
 	"internal/password":  {},
@@ -32,6 +33,7 @@ var rooms = map[string][]string{
 	"internal/command":     {"internal/panel"},
 	"internal/environment": {"internal/panel"},
 	"internal/keeper":      {"internal/drain", "internal/panel", "internal/privilege"},
+	"internal/exchange":    {"internal/command", "internal/environment", "internal/panel"},
 	"internal/launcher":    {"internal/panel"},
 	"store":                {"internal/panel"},
 	"internal/diagnose":    {"internal/command", "internal/environment", "internal/panel"},
@@ -41,11 +43,11 @@ var rooms = map[string][]string{
 
 	"internal/supervisor": {"internal/cgroup", "internal/command", "internal/environment", "internal/keeper",
 		"internal/launcher", "internal/logs", "internal/panel", "internal/privilege", "internal/process"},
-	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/logs",
+	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/exchange", "internal/logs",
 		"internal/lookup", "internal/panel", "internal/privilege", "internal/process"},
 
 	"templates": {"internal/panel", "static"},
-	"web":       {"internal/panel", "internal/password", "internal/token", "static", "templates"},
+	"web":       {"internal/catalogue", "internal/panel", "internal/password", "internal/token", "static", "templates"},
 
 	"cmd/upkeep": {"internal/control", "internal/keeper", "internal/logs", "internal/panel", "internal/password", "internal/privilege",
 		"internal/supervisor", "internal/token", "store", "web"},
