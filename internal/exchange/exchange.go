@@ -5,15 +5,18 @@
 // exported comes back as the same service: the same arguments, environment, directory, port, name and note.
 //
 // The readers of sections and keys are our own and not libraries, because every remark and every problem names its
-// line: neither coreos/go-systemd nor gopkg.in/ini.v1 knows lines, and the former refuses those of 2 KiB, which
-// systemd takes. The two are the referees of the tests.
+// line: neither coreos/go-systemd nor gopkg.in/ini.v1 knows lines. The former also refuses those of 2 KiB, which
+// systemd takes; the latter gives quotes and backslashes meanings that supervisord does not know. The referees of the
+// tests are systemd itself and the modules of Python that supervisord reads with.
 package exchange
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -96,10 +99,13 @@ func (r *reading) read(format panel.Format) {
 	}
 	r.Format = format
 	read(r)
-	if n := len(r.Drafts); n > panel.MaxDrafts {
-		r.problem(0, "The file asks for %d services; at most %d can be imported at once.", n, panel.MaxDrafts)
+	if r.full() {
+		r.problem(0, "The file asks for more than %d services, which is too many at once. Divide it.", panel.MaxDrafts)
 	}
 }
+
+// full says that the file asks for too much, so that the rest of it need not be read.
+func (r *reading) full() bool { return len(r.Drafts) > panel.MaxDrafts }
 
 // nothingIn explains a file without a service.
 func nothingIn(remarks []panel.Remark) string {
@@ -110,12 +116,21 @@ func nothingIn(remarks []panel.Remark) string {
 	return text
 }
 
+// maxRemarks are kept about one service, or the file as a whole: as many as somebody reads.
+const maxRemarks = 50
+
 func (r *reading) problem(line int, format string, args ...any) {
+	if len(r.problems) == maxRemarks {
+		return
+	}
 	r.problems = append(r.problems, panel.FileProblem{Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
 // remark is about what belongs to no service.
 func (r *reading) remark(kind panel.RemarkKind, line int, format string, args ...any) {
+	if len(r.Remarks) == maxRemarks {
+		return
+	}
 	r.Remarks = append(r.Remarks, panel.Remark{Kind: kind, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 
@@ -123,15 +138,28 @@ func (r *reading) remark(kind panel.RemarkKind, line int, format string, args ..
 type draft struct {
 	panel.Draft
 	acct panel.Account
+	more int // remarks that are too many
 }
 
 func (r *reading) draft(line int) *draft {
 	return &draft{acct: r.acct, Draft: panel.Draft{Line: line}}
 }
 
-func (r *reading) add(d *draft) { r.Drafts = append(r.Drafts, d.Draft) }
+// add keeps a draft, with what is said of it in the order of the file.
+func (r *reading) add(d *draft) {
+	if d.more > 0 {
+		d.Remarks = append(d.Remarks, panel.Remark{Kind: panel.RemarkIgnored, Line: d.Line, Text: fmt.Sprintf("%d more remarks are left out.", d.more)})
+	}
+	slices.SortStableFunc(d.Remarks, func(a, b panel.Remark) int { return cmp.Compare(a.Line, b.Line) })
+	r.Drafts = append(r.Drafts, d.Draft)
+}
 
+// remark keeps every refusal, and of the rest as many as somebody reads.
 func (d *draft) remark(kind panel.RemarkKind, line int, format string, args ...any) {
+	if len(d.Remarks) >= maxRemarks && (kind != panel.RemarkRefused || !d.Possible()) {
+		d.more++
+		return
+	}
 	d.Remarks = append(d.Remarks, panel.Remark{Kind: kind, Line: line, Text: fmt.Sprintf(format, args...)})
 }
 

@@ -42,6 +42,9 @@ func readJSON(r *reading) {
 		r.problem(root.line, "There is no list “services”.")
 	default:
 		for _, item := range root.get("services").items() {
+			if r.full() {
+				return
+			}
 			r.own(item)
 		}
 	}

@@ -21,26 +21,26 @@ func (r *reading) json() (node, bool) {
 	d := json.NewDecoder(strings.NewReader(r.text))
 	err := d.Decode(&raw)
 	if err == nil {
-		if _, more := d.Token(); !errors.Is(more, io.EOF) {
-			r.problem(lineAt(r.text, d.InputOffset()), "Something follows behind the end of the JSON text.")
+		end := int(d.InputOffset())
+		if more := strings.TrimSpace(r.text[end:]); more != "" {
+			r.problem(lineAt(r.text, strings.LastIndex(r.text, more)), "Something follows behind the end of the JSON text.")
 			return node{}, false
 		}
-		return node{raw: raw, line: lineAt(r.text, int64(strings.Index(r.text, string(raw[:1]))))}, true
+		return node{raw: raw, line: lineAt(r.text, end-len(raw))}, true
 	}
 	var syntax *json.SyntaxError
-	offset := int64(len(r.text))
+	offset := int64(len(strings.TrimRight(r.text, "\n")))
 	what := "it ends too early"
 	if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		offset, what = syntax.Offset, syntax.Error()
 	}
-	r.problem(lineAt(r.text, offset), "This is not JSON: %s.", strings.TrimSuffix(what, "."))
+	r.problem(lineAt(r.text, int(offset)), "This is not JSON: %s.", strings.TrimSuffix(what, "."))
 	return node{}, false
 }
 
 // lineAt is the line of a byte.
-func lineAt(text string, offset int64) int {
-	offset = max(0, min(offset, int64(len(text))))
-	return 1 + strings.Count(strings.TrimRight(text[:offset], "\n"), "\n")
+func lineAt(text string, offset int) int {
+	return 1 + strings.Count(text[:min(offset, len(text))], "\n")
 }
 
 // kind is the first byte of a value: { [ " n for null, t or f, a digit or a minus; 0 for none.
@@ -89,6 +89,7 @@ func (n node) walk(named bool) []node {
 	if _, err := d.Token(); err != nil {
 		return nil
 	}
+	counted, line := 0, n.line
 	for d.More() {
 		var item node
 		if named {
@@ -101,8 +102,9 @@ func (n node) walk(named bool) []node {
 		if d.Decode(&item.raw) != nil {
 			return found
 		}
-		start := d.InputOffset() - int64(len(item.raw))
-		item.line = n.line + bytes.Count(n.raw[:start], []byte("\n"))
+		start := int(d.InputOffset()) - len(item.raw)
+		line += bytes.Count(n.raw[counted:start], []byte("\n"))
+		counted, item.line = start, line
 		found = append(found, item)
 	}
 	return found

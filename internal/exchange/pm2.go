@@ -35,6 +35,9 @@ func readPM2(r *reading) {
 		}
 	}
 	for i, app := range apps {
+		if r.full() {
+			return
+		}
 		if app.kind() != '{' {
 			r.problem(app.line, "Entry %d is no object in braces.", i+1)
 			continue
@@ -86,7 +89,7 @@ func (a *appReader) read() {
 	if name == "" {
 		name = strings.TrimSuffix(path.Base(script), path.Ext(script))
 	}
-	a.setName(a.Line, name)
+	a.setName(a.line("name"), name)
 	a.setDirectory(a.line("cwd", "pm_cwd"), a.text("cwd", "pm_cwd"))
 	if script == "" {
 		a.refused(a.Line, "There is no script.")

@@ -15,6 +15,9 @@ var scaling = regexp.MustCompile(`^[A-Za-z0-9_-]+=\d+(\s*,?\s*[A-Za-z0-9_-]+=\d+
 func readProcfile(r *reading) {
 	number := 0
 	for line := range strings.Lines(r.text) {
+		if r.full() {
+			return
+		}
 		number++
 		line = strings.TrimSpace(line)
 		m := procfileLine.FindStringSubmatch(line)

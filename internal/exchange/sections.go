@@ -19,6 +19,9 @@ type entry struct {
 	line  int
 }
 
+// maxKeys of one section are far more than anybody writes.
+const maxKeys = 2000
+
 // dialect is what the files of sections and keys differ in.
 type dialect struct {
 	delimiters string
@@ -103,6 +106,10 @@ func (s *sectionReader) entry(number int, line string) {
 		key = strings.ToLower(key)
 	}
 	of := &s.found[len(s.found)-1]
+	if len(of.entries) == maxKeys {
+		s.problem(number, "There are more than %d keys in one section.", maxKeys)
+		return
+	}
 	of.entries = append(of.entries, entry{key: key, line: number})
 	s.goOn(line[at+1:])
 }

@@ -19,6 +19,9 @@ func readSupervisord(r *reading) {
 		return
 	}
 	for _, s := range sections {
+		if r.full() {
+			return
+		}
 		kind, name, _ := strings.Cut(s.name, ":")
 		switch kind {
 		case "program", "fcgi-program":
@@ -99,7 +102,7 @@ func (p *programReader) read(s section) {
 	}
 	if p.count > 1 {
 		_, line := s.value("numprocs")
-		p.mapped(line, "numprocs=%d becomes %d services; this is number %d.", p.count, min(p.count, maxInstances), p.number)
+		p.mapped(line, "numprocs=%d becomes %d services; this is process %d.", p.count, min(p.count, maxInstances), p.number)
 	}
 }
 

@@ -14,16 +14,20 @@ var validVariable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // setVariables takes an environment. Of two values for a name the last counts, as everywhere. What upkeep sets by
 // itself is left out: the port becomes the declared one unless the file spoke of that already.
 func (d *draft) setVariables(vars []environment.Variable, portKnown bool) {
+	last := map[string]int{}
+	for i, v := range vars {
+		last[v.Name] = i
+	}
 	var kept []environment.Variable
-	for _, v := range vars {
+	for i, v := range vars {
+		if last[v.Name] != i {
+			continue
+		}
 		if !d.wants(v) {
 			continue
 		}
 		if v.Name == "PORT" && d.takesPort(v, portKnown) {
 			continue
-		}
-		if i := slices.IndexFunc(kept, func(k environment.Variable) bool { return k.Name == v.Name }); i >= 0 {
-			kept = slices.Delete(kept, i, i+1)
 		}
 		kept = append(kept, v)
 	}
