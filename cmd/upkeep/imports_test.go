@@ -22,7 +22,6 @@ var rooms = map[string][]string{
 	"internal/panel": {},
 
 	// Leaves: small, and about one thing.
-	"internal/catalogue": {"internal/panel"},
 	"internal/cgroup":    {},
 	"internal/drain":     {},
 	"internal/password":  {},
@@ -30,6 +29,7 @@ var rooms = map[string][]string{
 	"internal/token":     {},
 	"static":             {},
 
+	"internal/catalogue":   {"internal/panel"},
 	"internal/command":     {"internal/panel"},
 	"internal/environment": {"internal/panel"},
 	"internal/keeper":      {"internal/drain", "internal/panel", "internal/privilege"},
