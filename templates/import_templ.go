@@ -1475,7 +1475,7 @@ func templateChoice(p Page, v ServiceForm) templ.Component {
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 120, "\"><b>Import a file</b> <span class=\"muted\">Procfile, systemd, supervisord, pm2</span></a></nav><p class=\"muted starts-or\">Or fill in the form by yourself:</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 120, "\"><b>Import a file</b> <span class=\"muted\">Procfile, systemd, supervisord, pm2</span></a></nav><p class=\"muted starts-or\">Or say how your program is started. Only name and command are needed.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
