@@ -10,7 +10,7 @@ BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$
 CC_HERE  = $(shell command -v gcc)
 TEST     = CGO_ENABLED=$(if $(CC_HERE),1,0) $(GO) test $(if $(CC_HERE),-race) -count=1 -timeout 9m
 
-.PHONY: help run test check bench build generate packages clean
+.PHONY: help run test check bench peers build generate packages clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +44,9 @@ test: packages ## set up what tests need, then run every test, those in a real b
 
 bench: build ## measure speed and memory against the budgets
 	$(GO) run ./internal/bench
+
+peers: build ## as root: do the same harm to upkeep and to supervisord, runit, s6 and pm2, as far as they are installed
+	$(GO) run ./internal/peers
 
 packages:
 	@./.ci/packages

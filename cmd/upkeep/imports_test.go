@@ -55,7 +55,7 @@ var rooms = map[string][]string{
 }
 
 // tools are for tests and measurements. They may import everything, and only tests and other tools import them.
-var tools = []string{"internal/bench", "internal/htmltest", "internal/journey", "internal/rig"}
+var tools = []string{"internal/bench", "internal/htmltest", "internal/journey", "internal/peers", "internal/rig"}
 
 // libraries says which packages may import what is not ours. A path stands for everything below it. A new library
 // needs a line here. The standard library is for everybody, except for what stands here too.

@@ -13,10 +13,10 @@ import (
 
 // report is what the program of a service says of itself.
 type report struct {
-	what    string // "started" or "written"
+	what    string // "started", "written" or "stalled"
 	service int
 	pid     int
-	at      time.Duration // on the clock of now
+	at      time.Duration // on the clock of now; how long when stalled
 }
 
 // bell is the socket at which services report.

@@ -9,21 +9,21 @@ import (
 // idlePercent is the budget: of one core.
 const idlePercent = 0.2
 
-// idleCPU measures what the daemon does when nothing happens and nobody looks.
+// idleCPU measures what daemon and keeper do when nothing happens and nobody looks.
 func idleCPU(ctx context.Context, b *bench, w *world) ([]row, error) {
 	if err := w.settle(ctx); err != nil {
 		return nil, err
 	}
 	span := 10 * time.Second
 	begun := now()
-	before, err := cpuTime(w.daemon.pid())
+	before, err := w.daemon.cpuTime()
 	if err != nil {
 		return nil, err
 	}
 	if err := pause(ctx, span); err != nil {
 		return nil, err
 	}
-	after, err := cpuTime(w.daemon.pid())
+	after, err := w.daemon.cpuTime()
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"strconv"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -64,22 +63,12 @@ func (w *world) killWhileWriting(ctx context.Context, n int) (kills, lines int, 
 		if len(w.bench.bell.reports) > 0 && written(<-w.bench.bell.reports) {
 			err = more()
 		}
-		err = errors.Join(err, w.daemon.end(syscall.SIGKILL))
-		if err == nil {
-			err = w.resume(ctx)
-		}
+		err = errors.Join(err, w.daemon.kill(ctx))
 	}
 	if err == nil {
 		_, err = w.bench.bell.next(ctx, time.Minute, written)
 	}
 	return kills, lines, err
-}
-
-// resume starts another daemon on the same data.
-func (w *world) resume(ctx context.Context) error {
-	d, err := w.startDaemon(ctx)
-	w.daemon = d
-	return err
 }
 
 // atRest waits until a log does not grow any more.

@@ -9,7 +9,7 @@ import (
 )
 
 // names of what can be measured, in the order of the table.
-var names = []string{"respawn", "memory", "cold", "idle", "capture", "loss", "services", "extract", "processes", "restart"}
+var names = []string{"respawn", "memory", "cold", "idle", "capture", "loss", "services", "extract", "processes", "restart", "stall"}
 
 // measure is one entry of the plan.
 type measure struct {
@@ -27,6 +27,7 @@ func (b *bench) plan() []measure {
 		{"memory", one, footprint},
 		{"capture", b.writers(), capture},
 		{"loss", b.writers(), loss},
+		{"stall", b.steadyWriter(), stall},
 		{"cold", many, coldStart},
 		{"idle", many, idleCPU},
 		{"memory", many, footprint},

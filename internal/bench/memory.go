@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +15,7 @@ import (
 const (
 	fixedMiB   = 40
 	perService = 4 << 10 // bytes
+	keeperMiB  = 6
 )
 
 // footprint reads what the daemon takes with the services at rest. The rows are made at the end, of all scenes.
@@ -23,24 +23,20 @@ func footprint(ctx context.Context, b *bench, w *world) ([]row, error) {
 	if err := w.settle(ctx); err != nil {
 		return nil, err
 	}
-	u, err := b.usageOf(w.daemon.pid())
+	u, err := b.usageOf(w.daemon)
 	if err == nil {
-		b.footprints[len(w.commands)] = u
+		b.footprints[len(w.commands)], w.usage = u, u
 	}
 	return nil, err
 }
 
 // endDaemon ends the daemon; one whose memory was measured in a way that also tells its goroutines.
 func (w *world) endDaemon() (err error) {
-	if w.daemon == nil {
-		return nil
+	if w.usage == nil {
+		return w.daemon.end()
 	}
-	u := w.bench.footprints[len(w.commands)]
-	if u == nil {
-		return w.daemon.end(syscall.SIGTERM)
-	}
-	u.goroutines, err = w.daemon.goroutines()
-	return err
+	w.usage.goroutines, err = w.daemon.goroutines(context.Background())
+	return errors.Join(err, w.daemon.end())
 }
 
 // footprintRows compares the daemon's use of the machine at different numbers of services.
@@ -57,15 +53,18 @@ func (b *bench) footprintRows() []row {
 	for i, n := range counts[1:] {
 		rows = append(rows, b.slopeRow(counts[i], n))
 	}
+	for _, n := range counts[1:] {
+		rows = append(rows, b.keeperRow(n))
+	}
 	return append(rows, b.countsRow(counts))
 }
 
 func (b *bench) fixedRow(n int) row {
 	u := b.footprints[n]
 	return row{
-		Name: "memory", What: fmt.Sprintf("memory of daemon and launchers, %d idle service(s)", n),
-		Measured: fmt.Sprintf("PSS %.1f MiB (%.1f anonymous, launchers %.1f; RSS %.1f)",
-			mib(u.total()), mib(u.anonymous), mib(u.launchers), mib(u.rss)),
+		Name: "memory", What: fmt.Sprintf("memory of daemon, keeper and launchers, %d idle service(s)", n),
+		Measured: fmt.Sprintf("PSS %.1f MiB (%.1f anonymous, keeper %.1f, launchers %.1f; RSS of the daemon %.1f, of the keeper %.1f)",
+			mib(u.total()), mib(u.anonymous), mib(u.keeper), mib(u.launchers), mib(u.rss), mib(u.keeperRSS)),
 		Budget: fmt.Sprintf("≤ %d MiB", fixedMiB), Verdict: verdict(mib(u.total()) <= fixedMiB),
 		Values: u.values(),
 	}
@@ -81,6 +80,19 @@ func (b *bench) slopeRow(n, more int) row {
 		Budget:   fmt.Sprintf("≤ %d KiB", perService>>10), Verdict: verdict(each <= perService),
 		Values: u.values(),
 	}
+}
+
+// keeperRow shows the memory of the keeper alone, which has a budget at b.many services.
+func (b *bench) keeperRow(n int) row {
+	u := b.footprints[n]
+	r := row{
+		Name: "memory", What: fmt.Sprintf("… of it the keeper, %d services", n),
+		Measured: fmt.Sprintf("RSS %.1f MiB, PSS %.1f MiB", mib(u.keeperRSS), mib(u.keeper)), Budget: "–", Verdict: "–",
+	}
+	if n <= b.many {
+		r.Budget, r.Verdict = fmt.Sprintf("≤ %d MiB", keeperMiB), verdict(mib(u.keeperRSS) <= keeperMiB)
+	}
+	return r
 }
 
 // countsRow shows what must not grow. Descriptors may: a service has its output and its process.
@@ -109,7 +121,7 @@ const (
 
 func (u *usage) values() map[string]float64 {
 	return map[string]float64{"pss_bytes": float64(u.pss), "rss_bytes": float64(u.rss), "anonymous_bytes": float64(u.anonymous),
-		"launchers_bytes": float64(u.launchers), "threads": float64(u.threads), "goroutines": float64(u.goroutines),
+		"launchers_bytes": float64(u.launchers), "keeper_bytes": float64(u.keeper), "keeper_rss_bytes": float64(u.keeperRSS), "threads": float64(u.threads), "goroutines": float64(u.goroutines),
 		"descriptors": float64(u.descriptors)}
 }
 

@@ -9,21 +9,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// usage is what a daemon takes of the machine. Its waiting launchers, which are processes of their own, are
-// counted with it.
+// usage is what upkeep takes of the machine: its daemon, the keeper above it, and the launchers that wait below it.
 type usage struct {
 	pss, rss    int64
 	anonymous   int64 // the part of pss that is no file: heap and stacks
 	launchers   int64 // pss of the waiting launchers
+	keeper      int64 // pss of the keeper
+	keeperRSS   int64
 	threads     int
 	descriptors int
 	goroutines  int // -1 when they could not be counted
 }
 
-func (u *usage) total() int64 { return u.pss + u.launchers }
+func (u *usage) total() int64 { return u.pss + u.launchers + u.keeper }
 
-// usageOf reads what the daemon uses.
-func (b *bench) usageOf(pid int) (*usage, error) {
+// usageOf reads what the daemon and its keeper use.
+func (b *bench) usageOf(d *daemon) (*usage, error) {
+	pid := d.pid()
+	kept, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", d.keeper()))
+	if err != nil {
+		return nil, err
+	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return nil, err
@@ -37,6 +43,7 @@ func (b *bench) usageOf(pid int) (*usage, error) {
 		return nil, err
 	}
 	u := &usage{pss: kib(text, "Pss:"), rss: kib(text, "Rss:"), anonymous: kib(text, "Pss_Anon:"), goroutines: -1,
+		keeper: kib(kept, "Pss:"), keeperRSS: kib(kept, "Rss:"),
 		threads: int(number(status, "Threads:")), descriptors: len(files)}
 	for _, other := range allProcesses() {
 		if exe, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", other)); exe == b.helper && parent(other) == pid {

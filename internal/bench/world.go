@@ -39,7 +39,9 @@ type world struct {
 	data    string
 	account panel.Account
 	tree    string // control group of the daemon's runs; empty where there is none
+	upkeep  string // binary of the daemon: a copy, for it is replaced at times
 	daemon  *daemon
+	usage   *usage        // when it was measured
 	pids    map[int]int   // main processes by service
 	started time.Duration // when the last one's main() began, after the daemon's start
 	bare    time.Duration // how long the same number of starts took a loop with launchers
@@ -60,7 +62,7 @@ func (b *bench) set(ctx context.Context, s scene) (*world, error) {
 		return nil, err
 	}
 	dir := filepath.Join(b.dir, s.name)
-	w := &world{scene: s, bench: b, dir: dir, data: filepath.Join(dir, "data")}
+	w := &world{scene: s, bench: b, dir: dir, data: filepath.Join(dir, "data"), upkeep: filepath.Join(dir, "upkeep")}
 	err := w.prepare(ctx)
 	if err == nil && len(s.commands) == b.many {
 		w.bare, err = b.bareLaunches(ctx, w)
@@ -79,6 +81,9 @@ func (w *world) prepare(ctx context.Context) (err error) {
 	if err := errors.Join(os.MkdirAll(w.data, 0o711), os.Chmod(w.dir, 0o711)); err != nil {
 		return err
 	}
+	if err := copyFile(w.bench.upkeep, w.upkeep); err != nil {
+		return err
+	}
 	if w.account, err = newAccount(filepath.Join(w.dir, "homes", "bench")); err != nil {
 		return err
 	}
@@ -91,6 +96,14 @@ func (w *world) prepare(ctx context.Context) (err error) {
 		w.tree = tree.Base()
 	}
 	return w.fill(ctx, st)
+}
+
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o755)
 }
 
 // newAccount makes a home for a user that is not root.
@@ -167,7 +180,10 @@ func (w *world) settle(ctx context.Context) error {
 
 // close ends the daemon, then its services, and removes what they leave.
 func (w *world) close() {
-	err := w.endDaemon()
+	var err error
+	if w.daemon != nil {
+		err = w.endDaemon()
+	}
 	err = errors.Join(err, endProcesses(w.bench.dir), removeTree(w.tree), os.RemoveAll(w.dir))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: clean up:", err)

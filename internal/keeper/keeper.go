@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -66,6 +67,7 @@ func Keep(verb string, args []string) int {
 		return 1
 	}
 	defer k.close()
+	debug.SetGCPercent(gcPercent)
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals, unix.SIGCHLD, unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGPIPE)
 	go k.accept()
@@ -83,6 +85,9 @@ func Keep(verb string, args []string) int {
 		}
 	}
 }
+
+// gcPercent keeps the heap close to what is held: a message is garbage as soon as it was read.
+const gcPercent = 20
 
 func (k *keeper) locked(f func()) {
 	k.mu.Lock()

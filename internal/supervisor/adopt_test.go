@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/keeper"
 	"upkeep/internal/panel"
 )
 
@@ -42,6 +43,58 @@ while :; do echo tick; sleep 0.02; done`))
 			t.Errorf("runs %v, want two", runs)
 		}
 	})
+}
+
+// lender hands out pidfds as a keeper does, and looks which of them are still open when a run is held again.
+type lender struct {
+	t    *testing.T
+	lent keeper.Held
+	held int
+}
+
+func (l *lender) List(string) keeper.Held { return l.lent }
+func (l *lender) Drop(string)             {}
+func (l *lender) OnRefill(func())         {}
+
+func (l *lender) Put(name string, fd int) {
+	lent, ok := l.lent.FDs[name]
+	if ok && inode(fd) == inode(lent) {
+		l.t.Errorf("%s is held twice while others are taken over", name)
+	}
+	l.held++
+}
+
+// inode names the process behind a pidfd; 0 for what is closed.
+func inode(fd int) uint64 {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
+// The descriptors of a thousand services fit once: a copy that the keeper lends goes before the next one is opened.
+func TestAdoptNeedsEachDescriptorOnce(t *testing.T) {
+	s := newSite(t, plan{})
+	lent := &lender{t: t, lent: keeper.Held{FDs: map[string]int{}, Exits: map[string]keeper.Exit{}}}
+	const services = 3
+	for i := range services {
+		name := fmt.Sprintf("steady%d", i)
+		id := s.add(name, "sleep 1000")
+		st := s.awaitState(id, panel.Running)
+		fd, err := unix.PidfdOpen(st.PID, 0)
+		check(t, err)
+		lent.lent.FDs[keeper.Run(int64(id), st.Run, st.PID)] = fd
+	}
+	s.leave()
+	s.plan.keeper = lent
+	s.enter()
+	if lent.held != services {
+		t.Errorf("%d runs were taken over, want %d", lent.held, services)
+	}
+	if len(lent.lent.FDs) != 0 {
+		t.Errorf("descriptors %v of the keeper were not closed", lent.lent.FDs)
+	}
 }
 
 // needStatusOfReaped skips where a process that was adopted takes its status with it. In these tests its parent, this

@@ -32,6 +32,7 @@ type plan struct {
 	user     string // Unix user of the account; "nobody" when empty
 	helper   string // path of the helper, when it is not the usual one
 	journal  func(Journal) Journal
+	keeper   Keeper
 }
 
 // site is an engine with everything that is real: store, output, helper, processes. Only one may be entered at a
@@ -154,7 +155,7 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 		journal = p.journal(journal)
 	}
 	engine, err := New(Config{Policy: p.policy, Journal: journal, Output: output, Log: log, Instance: st.InstanceID(),
-		Helper: p.helper, NoCgroup: p.noCgroup})
+		Helper: p.helper, NoCgroup: p.noCgroup, Keeper: p.keeper})
 	if err != nil {
 		return nil, nil, err
 	}

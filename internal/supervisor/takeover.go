@@ -33,6 +33,7 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 	}
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
 	if alive {
+		h.closeKept(r.name())
 		h.hold(r)
 		h.Keeper.Put(r.name(), r.pidfd)
 		h.attach(ctx, svc, acct)
@@ -143,6 +144,15 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+}
+
+// closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services
+// until all are taken over could be more than the machine allows.
+func (h *realHost) closeKept(name string) {
+	if fd, ok := h.left.FDs[name]; ok {
+		unix.Close(fd)
+		delete(h.left.FDs, name)
+	}
 }
 
 // refillKeeper gives a new keeper everything that the one before held.

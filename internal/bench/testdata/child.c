@@ -1,6 +1,7 @@
 /* The program of a measured service. It reports the moment in which its main() began and sleeps. With SIZE and TOTAL
  * it writes TOTAL bytes to its output, SIZE at a time, whenever it gets SIGUSR1, and reports when it is done. Each
- * block is one line and begins with its number. */
+ * block is one line and begins with its number. With PACE, in microseconds, it writes from one SIGUSR1 to the next, a
+ * block at a time, and reports the longest time between two blocks as well. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,28 @@ static void emit(char *block, long size, long total)
 	}
 }
 
+static struct timespec since(struct timespec a, struct timespec b)
+{
+	long long nanos = (b.tv_sec - a.tv_sec) * 1000000000LL + b.tv_nsec - a.tv_nsec;
+	return (struct timespec){.tv_sec = nanos / 1000000000, .tv_nsec = nanos % 1000000000};
+}
+
+/* Waiting for the signal is the pause between two blocks. */
+static void steady(char *block, long size, struct timespec pace, sigset_t *go)
+{
+	struct timespec longest = {0}, last, now, gap;
+	clock_gettime(CLOCK_MONOTONIC, &last);
+	while (sigtimedwait(go, NULL, &pace) < 0) {
+		emit(block, size, size);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		gap = since(last, now);
+		if (gap.tv_sec > longest.tv_sec || (gap.tv_sec == longest.tv_sec && gap.tv_nsec > longest.tv_nsec))
+			longest = gap;
+		last = now;
+	}
+	report("stalled", longest);
+}
+
 int main(int argc, char **argv)
 {
 	struct timespec at;
@@ -62,7 +85,10 @@ int main(int argc, char **argv)
 	memset(block, '0', DIGITS);
 	block[size - 1] = '\n';
 	for (int sig; sigwait(&go, &sig) == 0;) {
-		emit(block, size, total);
+		if (argc > 3)
+			steady(block, size, (struct timespec){.tv_nsec = atol(argv[3]) * 1000}, &go);
+		else
+			emit(block, size, total);
 		clock_gettime(CLOCK_MONOTONIC, &at);
 		report("written", at);
 	}

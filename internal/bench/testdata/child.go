@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -23,7 +24,11 @@ func main() {
 	size, total := number(os.Args[1]), number(os.Args[2])
 	block := []byte(strings.Repeat("0", digits) + strings.Repeat("x", size-digits-1) + "\n")
 	for range signals {
-		emit(block, total)
+		if len(os.Args) > 3 {
+			steady(block, time.Duration(number(os.Args[3]))*time.Microsecond, signals)
+		} else {
+			emit(block, total)
+		}
 		report("written", now())
 	}
 }
@@ -61,6 +66,21 @@ func emit(block []byte, total int) {
 		if _, err := os.Stdout.Write(block); err != nil {
 			os.Exit(1)
 		}
+	}
+}
+
+func steady(block []byte, pace time.Duration, stop <-chan os.Signal) {
+	var longest int64
+	for last := now(); ; {
+		select {
+		case <-stop:
+			report("stalled", longest)
+			return
+		case <-time.After(pace):
+		}
+		emit(block, len(block))
+		at := now()
+		longest, last = max(longest, at-last), at
 	}
 }
 
