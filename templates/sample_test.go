@@ -215,6 +215,7 @@ func sampleImport() ImportView {
 		remark(panel.RemarkMapped, 14, "PORT=3000: only ports 8300 to 8499 are opened for services, so another one is proposed."),
 		remark(panel.RemarkIgnored, 17, "user=www-data: services run as the user of their account, alice."),
 		remark(panel.RemarkIgnored, 18, "priority=5: services of upkeep do not wait for one another."),
+		remark(panel.RemarkNoticed, 12, "A password in the command is visible in the process list."),
 	}}
 	broken := panel.Draft{Line: 30, Definition: panel.Definition{Name: "legacy", Command: "/usr/sbin/legacyd -D"}, Remarks: []panel.Remark{
 		remark(panel.RemarkRefused, 31, "The directory /srv/legacy lies outside of this account’s home, /home/alice. Change it in the file and look again."),

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"upkeep/internal/diagnose"
 	"upkeep/internal/exchange"
 	"upkeep/internal/panel"
 )
@@ -46,7 +47,8 @@ func (c *Control) ReadImport(ctx context.Context, acct panel.Account, file panel
 	return in, nil
 }
 
-// checkDraft refuses what the form would refuse. A command that is missing is asked for.
+// checkDraft refuses what the form would refuse, and adds what it would warn of. A command that is missing is asked
+// for.
 func (c *Control) checkDraft(ctx context.Context, acct panel.Account, d *panel.Draft) error {
 	if !d.Possible() {
 		return nil
@@ -59,6 +61,9 @@ func (c *Control) checkDraft(ctx context.Context, acct panel.Account, d *panel.D
 	}
 	if wrong == nil {
 		d.Definition = def
+		for _, f := range diagnose.Definition(def, diagnose.Facts{User: acct.UnixUser}) {
+			remark(d, panel.RemarkNoticed, "%s", f.Text)
+		}
 		return nil
 	}
 	for _, field := range []string{"name", "command", "directory", "environment", "port", "annotation"} {

@@ -99,6 +99,27 @@ func TestImportWithoutAFreePort(t *testing.T) {
 	}
 }
 
+// What the form would warn of is seen before anything is created, and stops nobody.
+func TestImportWarns(t *testing.T) {
+	s := newSite(t)
+	in, err := s.ReadImport(t.Context(), s.own, panel.ImportFile{Text: "web: gunicorn -D app:app\nworker: php bin/worker\n"}, "")
+	check(t, err)
+	noticed := func(d panel.Draft) (found []string) {
+		for _, r := range d.Remarks {
+			if r.Kind == panel.RemarkNoticed {
+				found = append(found, r.Text)
+			}
+		}
+		return found
+	}
+	if got := noticed(in.Drafts[0]); len(got) != 1 || !strings.Contains(got[0], "foreground") || !in.Drafts[0].Possible() {
+		t.Errorf("about a daemon option: %q", got)
+	}
+	if got := noticed(in.Drafts[1]); len(got) != 0 {
+		t.Errorf("about an ordinary command: %q", got)
+	}
+}
+
 // A long name keeps its length when a number is added, and stays a name.
 func TestImportOfLongNames(t *testing.T) {
 	s := newSite(t)

@@ -71,6 +71,7 @@ type RemarkKind string
 const (
 	RemarkMapped  RemarkKind = "mapped"
 	RemarkIgnored RemarkKind = "ignored"
+	RemarkNoticed RemarkKind = "noticed" // a finding about the service as it would be
 	RemarkRefused RemarkKind = "refused"
 )
 
