@@ -29,11 +29,16 @@ const applicationID = 0x75706b70
 var errForeign = errors.New("it belongs to another program")
 
 func connect(path, options string, connections int) (*sql.DB, error) {
+	return connectAs(path, "rw", options, connections)
+}
+
+// connectAs opens an existing file in SQLite's mode "rw" or "ro".
+func connectAs(path, mode, options string, connections int) (*sql.DB, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	name := url.URL{Scheme: "file", Path: path, RawQuery: "mode=rw&" + options}
+	name := url.URL{Scheme: "file", Path: path, RawQuery: "mode=" + mode + "&" + options}
 	db, err := sql.Open("sqlite", name.String())
 	if err != nil {
 		return nil, err
@@ -56,9 +61,20 @@ func lock(path string) (unlock func(), err error) {
 	return func() { _ = f.Close() }, nil // gives the lock back; nothing was written
 }
 
-// prepareFile makes an empty file where there is none, and refuses one that is not ours before anything is
-// changed in it. SQLite gives the files beside the database the same mode.
+// errEmptied: a database that is begun anew here would know nothing of the services that run.
+var errEmptied = fmt.Errorf("%w: it is empty or missing, and was not when it was last used (to begin anew, delete "+
+	"the file .instance beside it)", ErrDamaged)
+
+// prepareFile makes an empty file where there is none, and refuses one that is not ours, or was ours and lost all
+// it held, before anything is changed in it. SQLite gives the files beside the database the same mode.
 func prepareFile(ctx context.Context, path string) error {
+	last, err := LastInstance(path)
+	if err != nil {
+		return err
+	}
+	if info, err := os.Stat(path); last != "" && (errors.Is(err, fs.ErrNotExist) || (err == nil && info.Size() == 0)) {
+		return errEmptied
+	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err == nil {
 		return f.Close()
@@ -78,8 +94,12 @@ func checkOwner(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	return checkIdentity(ctx, db)
+}
+
+func checkIdentity(ctx context.Context, db *sql.DB) error {
 	var id, tables int
-	err = db.QueryRowContext(ctx, `
+	err := db.QueryRowContext(ctx, `
 		SELECT (SELECT application_id FROM pragma_application_id),
 		       (SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name NOT IN (?, 'sqlite_sequence'))`,
 		versionTable).Scan(&id, &tables)

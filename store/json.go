@@ -25,6 +25,7 @@ type exitRecord struct {
 	Asked          bool          `json:"asked,omitempty"`
 	Clean          bool          `json:"clean,omitempty"`
 	Host           bool          `json:"host,omitempty"`
+	OutOfMemory    bool          `json:"out_of_memory,omitempty"`
 	LeftForeground bool          `json:"left_foreground,omitempty"`
 }
 
@@ -33,7 +34,7 @@ func toExitRecord(e *panel.Exit) *exitRecord {
 		return nil
 	}
 	return &exitRecord{e.Kind, e.Code, e.Signal, e.CoreDumped, e.Step, e.Errno, e.Detail, e.Run, millis(e.At), e.Uptime,
-		e.Asked, e.Clean, e.Host, e.LeftForeground}
+		e.Asked, e.Clean, e.Host, e.OutOfMemory, e.LeftForeground}
 }
 
 func (r *exitRecord) exit() *panel.Exit {
@@ -42,7 +43,7 @@ func (r *exitRecord) exit() *panel.Exit {
 	}
 	return &panel.Exit{Kind: r.Kind, Code: r.Code, Signal: r.Signal, CoreDumped: r.CoreDumped, Step: r.Step,
 		Errno: r.Errno, Detail: r.Detail, Run: r.Run, At: moment(r.AtMillis), Uptime: r.UptimeNanos, Asked: r.Asked,
-		Clean: r.Clean, Host: r.Host, LeftForeground: r.LeftForeground}
+		Clean: r.Clean, Host: r.Host, OutOfMemory: r.OutOfMemory, LeftForeground: r.LeftForeground}
 }
 
 // outcomeRecord is a panel.RestartOutcome as it is stored.

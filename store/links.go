@@ -11,7 +11,7 @@ import (
 
 // CreateLink stores the hash of a sign-in link's token. It replaces an older link of the user.
 func (s *Store) CreateLink(ctx context.Context, user panel.UserID, tokenHash []byte, expires time.Time) error {
-	_, err := s.writer.ExecContext(ctx, `
+	_, err := s.exec(ctx, `
 		INSERT INTO links (user_id, token_hash, expires_at_ms) VALUES (?, ?, ?)
 		ON CONFLICT (user_id) DO UPDATE SET token_hash = excluded.token_hash, expires_at_ms = excluded.expires_at_ms`,
 		user, tokenHash, millis(expires))

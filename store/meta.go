@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
+
+	"upkeep/internal/panel"
 )
 
 func instanceID(ctx context.Context, db *sql.DB) (string, error) {
@@ -26,6 +29,11 @@ func (s *Store) Secret(ctx context.Context, name string) ([]byte, error) {
 
 // keep stores fresh under name unless there is a value already, and returns the value.
 func keep(ctx context.Context, db *sql.DB, name string, fresh []byte) ([]byte, error) {
+	// Reading first lets a store open that cannot be written at the moment.
+	value, err := one(ctx, db, column[[]byte], `SELECT value FROM meta WHERE name = ?`, name)
+	if !errors.Is(err, panel.ErrNotFound) {
+		return value, err
+	}
 	// The update changes nothing; without it, an existing row would not be returned.
 	return one(ctx, db, column[[]byte], `
 		INSERT INTO meta (name, value) VALUES (?, ?)

@@ -184,7 +184,7 @@ func TestConnectionsHaveTheirOptions(t *testing.T) {
 		{"synchronous", "1", "1"},
 		{"query_only", "0", "1"},
 	} {
-		for db, want := range map[*sql.DB]string{s.writer: c.writer, s.readers: c.readers} {
+		for db, want := range map[*sql.DB]string{s.writer: c.writer, s.readers.DB: c.readers} {
 			got := must(one(t.Context(), db, column[string], "PRAGMA "+c.pragma))(t)
 			if got != want {
 				t.Errorf("%s: got %s, want %s", c.pragma, got, want)

@@ -39,7 +39,7 @@ func (s *Store) pruneEvents(ctx context.Context, before time.Time) error {
 
 // remove runs one DELETE in a transaction of its own and returns how many rows it took.
 func (s *Store) remove(ctx context.Context, query string, args ...any) (int64, error) {
-	res, err := s.writer.ExecContext(ctx, query, args...)
+	res, err := s.exec(ctx, query, args...)
 	if err != nil {
 		return 0, err
 	}

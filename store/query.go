@@ -21,6 +21,7 @@ type row interface {
 func one[T any](ctx context.Context, q querier, scan func(row) (T, error), query string, args ...any) (T, error) {
 	v, err := scan(q.QueryRowContext(ctx, query, args...))
 	if err != nil {
+		noteRead(q, err)
 		var zero T
 		return zero, translate(err)
 	}
@@ -31,6 +32,7 @@ func one[T any](ctx context.Context, q querier, scan func(row) (T, error), query
 func list[T any](ctx context.Context, q querier, scan func(row) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
+		noteRead(q, err)
 		return nil, translate(err)
 	}
 	defer func() { _ = rows.Close() }() // Err, below, has said what went wrong
@@ -42,6 +44,7 @@ func list[T any](ctx context.Context, q querier, scan func(row) (T, error), quer
 		}
 		all = append(all, v)
 	}
+	noteRead(q, rows.Err())
 	return all, translate(rows.Err())
 }
 
@@ -54,15 +57,21 @@ func column[T any](r row) (T, error) {
 
 // write runs change in a transaction that holds the write lock from its start.
 func (s *Store) write(ctx context.Context, change func(tx *sql.Tx) error) error {
+	err := s.transact(ctx, change)
+	s.noteWrite(err)
+	return translate(err)
+}
+
+func (s *Store) transact(ctx context.Context, change func(tx *sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return translate(err)
+		return err
 	}
 	defer func() { _ = tx.Rollback() }() // does nothing after a commit
 	if err := change(tx); err != nil {
-		return translate(err)
+		return err
 	}
-	return translate(tx.Commit())
+	return tx.Commit()
 }
 
 // mustChange turns the result of a statement that changed no row into panel.ErrNotFound.

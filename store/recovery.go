@@ -47,7 +47,7 @@ func endRecovery(ctx context.Context, stmt *sql.Stmt, id panel.ServiceID, number
 
 // SavePace stores where a service stands between failures, whether it ever ran or not.
 func (s *Store) SavePace(ctx context.Context, id panel.ServiceID, pace panel.Pace) error {
-	_, err := s.writer.ExecContext(ctx, `
+	_, err := s.exec(ctx, `
 		INSERT INTO recovery (service_id, failures, tries, next_try_at_ms) VALUES (?, ?, ?, ?)
 		ON CONFLICT (service_id) DO UPDATE SET failures = excluded.failures, tries = excluded.tries,
 			next_try_at_ms = excluded.next_try_at_ms`,

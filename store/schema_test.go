@@ -41,7 +41,7 @@ func TestEveryTableIsStrict(t *testing.T) {
 func TestMigrationsCanBeRepeated(t *testing.T) {
 	s := newStore(t)
 	newAccount(t, s, "acme")
-	if err := migrate(t.Context(), s.writer); err != nil {
+	if err := migrate(t.Context(), s.writer, s.path, must(migrations())(t)); err != nil {
 		t.Fatal(err)
 	}
 	must(s.Account(t.Context(), "acme"))(t)

@@ -21,7 +21,7 @@ func scanSession(r row) (panel.Session, error) {
 // saved again, as a request may do that was under way meanwhile; that is no error.
 func (s *Store) SaveSession(ctx context.Context, x panel.Session) error {
 	data := append([]byte{}, x.Data...) // never nil, which would be NULL
-	_, err := s.writer.ExecContext(ctx, `
+	_, err := s.exec(ctx, `
 		INSERT INTO sessions (id_hash, user_id, data, created_at_ms, last_seen_at_ms, expires_at_ms, deleted)
 		VALUES (?, NULLIF(?, 0), ?, ?, ?, ?, 0)
 		ON CONFLICT (id_hash) DO UPDATE SET user_id = excluded.user_id, data = excluded.data,
@@ -47,7 +47,7 @@ func (s *Store) Session(ctx context.Context, idHash []byte, now time.Time) (pane
 
 // DeleteSession ends one session. It is no error when there is none.
 func (s *Store) DeleteSession(ctx context.Context, idHash []byte) error {
-	_, err := s.writer.ExecContext(ctx, `UPDATE sessions SET deleted = 1, data = x'' WHERE id_hash = ?`, idHash)
+	_, err := s.exec(ctx, `UPDATE sessions SET deleted = 1, data = x'' WHERE id_hash = ?`, idHash)
 	if err != nil {
 		return fmt.Errorf("delete session: %w", err)
 	}
@@ -70,7 +70,7 @@ func deleteSessionsOf(ctx context.Context, tx *sql.Tx, user panel.UserID) error 
 
 // PruneSessions forgets the sessions that have expired.
 func (s *Store) PruneSessions(ctx context.Context, now time.Time) error {
-	_, err := s.writer.ExecContext(ctx, `DELETE FROM sessions WHERE expires_at_ms <= ?`, millis(now))
+	_, err := s.exec(ctx, `DELETE FROM sessions WHERE expires_at_ms <= ?`, millis(now))
 	if err != nil {
 		return fmt.Errorf("prune sessions: %w", err)
 	}

@@ -14,15 +14,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 )
 
 // Store is an open database. Its methods may be called from any goroutine.
 type Store struct {
 	writer  *sql.DB // one connection, so that writers queue in Go and not in SQLite's busy loop
-	readers *sql.DB // never waits for the writer
+	readers readers // never waits for the writer
 	hot     statements
 
+	path     string
+	file     os.FileInfo // what stood at path when it was opened
 	instance string
+	release  func() // of the note that the database is in use
+	trouble  trouble
 }
 
 // maxReaders bounds the memory of the page caches (2 MB each); a query takes well under a millisecond.
@@ -45,19 +50,26 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 		return nil, err
 	}
 	defer unlock()
-	if err := prepareFile(ctx, path); err != nil {
+	s := &Store{path: path}
+	if s.release, err = use(path); err != nil {
 		return nil, err
 	}
-	s := &Store{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
+	if err := prepareFile(ctx, path); err != nil {
+		return nil, err
+	}
+	files, err := migrations()
+	if err != nil {
+		return nil, err
+	}
 	if s.writer, err = connect(path, writerOptions, 1); err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, s.writer); err != nil {
+	if err := migrate(ctx, s.writer, path, files); err != nil {
 		return nil, err
 	}
 	if s.hot, err = prepareHot(ctx, s.writer); err != nil {
@@ -66,7 +78,14 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 	if s.instance, err = instanceID(ctx, s.writer); err != nil {
 		return nil, err
 	}
-	if s.readers, err = connect(path, readerOptions, maxReaders); err != nil {
+	s.readers.trouble = &s.trouble
+	if s.readers.DB, err = connect(path, readerOptions, maxReaders); err != nil {
+		return nil, err
+	}
+	if err := noteInstance(path, s.instance); err != nil {
+		return nil, err
+	}
+	if s.file, err = os.Stat(path); err != nil {
 		return nil, err
 	}
 	return s, s.Ping(ctx)
@@ -76,11 +95,12 @@ func open(ctx context.Context, path string) (_ *Store, err error) {
 // into the database.
 func (s *Store) Close() error {
 	var errs []error
-	for _, db := range []*sql.DB{s.readers, s.writer} {
+	for _, db := range []*sql.DB{s.readers.DB, s.writer} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
 	}
+	s.release()
 	return errors.Join(errs...)
 }
 

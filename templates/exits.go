@@ -13,8 +13,11 @@ import (
 func ExitText(e panel.Exit) string {
 	switch e.Kind {
 	case panel.EndExited:
-		return fmt.Sprintf("exit status %d%s%s%s", e.Code, codeHint(e.Code), after(e), foreground(e))
+		return fmt.Sprintf("exit status %d%s%s%s", e.Code, codeHint(e), after(e), foreground(e))
 	case panel.EndSignaled:
+		if e.OutOfMemory {
+			return "killed" + after(e) + ": out of memory" + foreground(e)
+		}
 		return "ended by signal " + signalName(e.Signal) + dumped(e) + after(e) + foreground(e)
 	case panel.EndNotRun:
 		return "could not start: " + startTrouble(e)
@@ -24,6 +27,9 @@ func ExitText(e panel.Exit) string {
 
 // exitShort is ExitText for a narrow column.
 func exitShort(e panel.Exit) string {
+	if e.OutOfMemory {
+		return "out of memory"
+	}
 	switch e.Kind {
 	case panel.EndExited:
 		return fmt.Sprintf("exit %d", e.Code)
@@ -47,8 +53,11 @@ func exitClause(e panel.Exit) string {
 }
 
 // codeHint explains the statuses that a shell gives a meaning of their own.
-func codeHint(code int) string {
-	switch code {
+func codeHint(e panel.Exit) string {
+	if e.OutOfMemory {
+		return " (out of memory)"
+	}
+	switch e.Code {
 	case 126:
 		return " (found, but may not be executed)"
 	case 127:
@@ -125,6 +134,8 @@ func hostTrouble(errno syscall.Errno) string {
 		return "the machine has no disk space left"
 	case syscall.EMFILE, syscall.ENFILE:
 		return "too many files are open on the machine"
+	case syscall.ETIMEDOUT:
+		return "a file system does not answer"
 	}
 	return ""
 }

@@ -171,7 +171,7 @@ func TestActionsArePosts(t *testing.T) {
 func TestFailedPagesSayErrorFirst(t *testing.T) {
 	for name, page := range gallery() {
 		title := render(t, page).Find("title").Text()
-		want := name == "form-new" || name == "import-error" || name == "import-result" || name == "delete" || name == "signin" || strings.HasPrefix(name, "error")
+		want := name == "form-new" || name == "import-error" || name == "import-result" || name == "delete" || name == "signin" || name == "damaged" || strings.HasPrefix(name, "error")
 		if got := strings.HasPrefix(title, "Error: "); got != want {
 			t.Errorf("%s has the title %q", name, title)
 		}

@@ -155,7 +155,8 @@ func sampleEvents() []panel.Event {
 }
 
 func sampleService(row int) ServiceView {
-	v := ServiceView{ServiceRow: sampleRows()[row], Lines: sampleExtract(), Runs: sampleRuns(), Events: sampleEvents()}
+	v := ServiceView{ServiceRow: sampleRows()[row], Lines: sampleExtract(), Runs: sampleRuns(), Events: sampleEvents(),
+		Limits: sampleLimits()}
 	if v.Status.PID != 0 {
 		v.Main = &panel.Process{PID: v.Status.PID, Main: true, CPUTime: 4*time.Hour + 12*time.Minute}
 	}
@@ -273,7 +274,16 @@ func gallery() map[string]templ.Component {
 	paged := sampleServices()
 	paged.Query = ListQuery{Sort: "cpu", Desc: true, State: "running", Page: 2}
 	paged.Pages, paged.Found = 3, 140
+	troubled := services
+	troubled.Flash, troubled.Trouble = nil, &Trouble{Text: "The panel's database cannot be written at the moment.",
+		Detail: "there is no space left for /var/lib/upkeep/upkeep.db: database or disk is full (13)"}
+	damage := DamagedView{Title: "The database is damaged", Message: "The database is damaged, so the panel cannot show anything.",
+		Detail: "/var/lib/upkeep/upkeep.db is damaged, restore a backup: database disk image is malformed (11)",
+		Steps: []Step{{"Restore the newest backup:", "upkeep restore --data /var/lib/upkeep /var/lib/upkeep/backups/upkeep-20260301T020000Z-nightly.db"},
+			{"The panel goes on by itself.", ""}}}
 	return map[string]templ.Component{
+		"damaged":          DamagedPage(bob, damage),
+		"services-trouble": ServicesPage(troubled, sampleServices()),
 		"services":         ServicesPage(services, sampleServices()),
 		"services-paged":   ServicesPage(services, paged),
 		"services-empty":   ServicesPage(small, ServicesView{Pages: 1}),

@@ -164,7 +164,9 @@ func TestServicePageShowsBudgetAndEdit(t *testing.T) {
 	if !strings.Contains(text(doc.Find("#service-head")), "applies at the next restart") {
 		t.Error("a pending edit is not mentioned")
 	}
-	if got := text(doc.Find("section[aria-labelledby=fact-definition] dl")); got != "Command ./preview --listen :$PORT Working directory ~/apps/preview Environment 2 variables" {
+	if got := text(doc.Find("section[aria-labelledby=fact-definition] dl")); got != "Command ./preview --listen :$PORT Working directory ~/apps/preview Environment 2 variables "+
+		"Limits 512 MB of memory, 150 % of a processor, 512 processes; the account 6.0 GB of memory, 1024 processes; "+
+		"each process 65536 open files. Kept by control groups (v1)." {
 		t.Errorf("definition is %q", got)
 	}
 }

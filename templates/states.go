@@ -140,12 +140,40 @@ func backoffReason(s panel.Status, now time.Time) string {
 
 func stoppingReason(s panel.Status, now time.Time) string {
 	if len(s.LeftOver) > 0 {
-		return sentence(fmt.Sprintf("%s outlived the kill: PID %s", count(len(s.LeftOver), "process"), numbers(s.LeftOver)))
+		return remnants(s.LeftOver)
 	}
 	if s.KillAt.IsZero() {
 		return "Everything that is left of it is being killed."
 	}
 	return sentence("SIGTERM was sent; whatever is left is killed " + Until(s.KillAt, now))
+}
+
+// remnants says what outlived the kill, and why, where that is known.
+func remnants(left []panel.Remnant) string {
+	var stuck, others []int
+	for _, r := range left {
+		if r.State == panel.WaitingForDisk {
+			stuck = append(stuck, r.PID)
+		} else {
+			others = append(others, r.PID)
+		}
+	}
+	var parts []string
+	if len(stuck) > 0 {
+		parts = append(parts, plural(stuck, "cannot be killed: it waits", "cannot be killed: they wait")+" for a device")
+	}
+	if len(others) > 0 {
+		parts = append(parts, plural(others, "was killed and has", "were killed and have")+" not ended yet")
+	}
+	return sentence(strings.Join(parts, "; "))
+}
+
+// plural makes processes the subject of a verb.
+func plural(pids []int, one, many string) string {
+	if len(pids) == 1 {
+		return "process " + itoa(pids[0]) + " " + one
+	}
+	return "processes " + numbers(pids) + " " + many
 }
 
 // lastExit continues a sentence with what happened last.

@@ -31,7 +31,10 @@ func TestReason(t *testing.T) {
 	stopping := sampleStatus(panel.Stopping, time.Second)
 	stopping.KillAt = noon.Add(8 * time.Second)
 	stuck := sampleStatus(panel.Stopping, time.Minute)
-	stuck.LeftOver = []int{12, 13}
+	stuck.LeftOver = []panel.Remnant{{PID: 12, State: panel.WaitingForDisk}}
+	several := sampleStatus(panel.Stopping, time.Minute)
+	several.LeftOver = []panel.Remnant{{PID: 12, State: panel.WaitingForDisk}, {PID: 13}, {PID: 14, State: panel.WaitingForDisk},
+		{PID: 15, State: "running"}}
 	again := sampleStatus(panel.Running, 12*time.Minute)
 	again.LastExit = sampleExit()
 	restarting := sampleStatus(panel.Running, time.Hour)
@@ -49,7 +52,8 @@ func TestReason(t *testing.T) {
 		"no directory":     {missing, "The program could not start: no such working directory: ~/app; the next try is in 4 s."},
 		"left foreground":  {left, "The program ended with exit status 0 after 200 ms, leaving other processes behind; the next try is in 4 s."},
 		"stopping":         {stopping, "SIGTERM was sent; whatever is left is killed in 8 s."},
-		"not to be killed": {stuck, "2 processes outlived the kill: PID 12, 13."},
+		"not to be killed": {stuck, "Process 12 cannot be killed: it waits for a device."},
+		"of several kinds": {several, "Processes 12, 14 cannot be killed: they wait for a device; processes 13, 15 were killed and have not ended yet."},
 		"paused":           {dead(panel.Paused, time.Hour, 0), "It stays off until somebody resumes it."},
 		"never started":    {never, "It has not been started yet, and stays off until somebody resumes it."},
 		"unhealthy":        {sampleStatus(panel.Unhealthy, time.Hour), "The program runs, but its monitoring command fails."},
@@ -93,7 +97,7 @@ func TestRemark(t *testing.T) {
 		"10 failures in 5 min · exit 1": dead(panel.Disabled, time.Hour, 10),
 		"SIGKILL · 3 of 10":             killed,
 		"not started yet":               {State: panel.Paused},
-		"1 process left":                {State: panel.Stopping, LeftOver: []int{7}},
+		"1 process left":                {State: panel.Stopping, LeftOver: []panel.Remnant{{PID: 7}}},
 		"":                              {State: panel.Running},
 	} {
 		if got := remark(s); got != want {

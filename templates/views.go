@@ -19,6 +19,7 @@ type Page struct {
 	Theme    string   // "light", "dark", or empty for the system's choice
 	Path     string   // of this page with its query, for links that come back to it
 	Flash    *Flash
+	Trouble  *Trouble  // nil when all is well with the database
 	Events   string    // path of the page's event stream; empty when it has none
 	Now      time.Time // the clock for every relative time on the page
 }
@@ -30,6 +31,12 @@ type Flash struct {
 	Detail string   // a second, quieter sentence
 	Lines  []string // of the log, when they explain the result
 	Action *Action  // offered with the result
+}
+
+// Trouble is what keeps the whole panel from its work.
+type Trouble struct {
+	Text   string
+	Detail string // for administrators; empty for others
 }
 
 // Action is a button that posts.
@@ -93,6 +100,7 @@ type ServiceView struct {
 	Main     *panel.Process   // nil when none lives
 	Pending  bool             // the definition was edited since the live run started
 	Warnings []panel.Finding  // of the definition
+	Limits   panel.HostLimits
 }
 
 // LogsView is the log of one service.
@@ -152,4 +160,18 @@ type ErrorView struct {
 	Code    int
 	Title   string
 	Message string // what happened and what to do
+}
+
+// DamagedView is the page for a database that cannot be used at all.
+type DamagedView struct {
+	Title   string
+	Message string // for everybody
+	Detail  string // for the administrator: what exactly is wrong
+	Steps   []Step // that mend it, in their order
+}
+
+// Step is one thing to do at the machine.
+type Step struct {
+	Text    string
+	Command string // to type; empty for none
 }

@@ -37,7 +37,7 @@ func (s *pages) visitor(c echo.Context, session *sessions.Session) (*visitor, er
 		return nil, err
 	}
 	if err := s.sessions.touch(c.Request(), c.Response(), session); err != nil {
-		return nil, err
+		s.notSaved(c, err) // it ends sooner than it would
 	}
 	return &visitor{session, user, accounts}, nil
 }

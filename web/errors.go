@@ -63,6 +63,10 @@ func explain(err error) answer {
 	case errors.Is(err, panel.ErrConflict):
 		return answer{http.StatusConflict, "Not possible now",
 			"This does not fit the present state of things. Nothing was changed. Reload the page and look again."}
+	case errors.Is(err, panel.ErrStorage):
+		return answer{http.StatusServiceUnavailable, "The database cannot be used",
+			"The panel cannot read or write its database at the moment, so this was not done, or not stored. Services run " +
+				"on. The administrator of this machine has to mend it; \"upkeep doctor\" says how."}
 	case errors.Is(err, panel.ErrBusy):
 		return answer{http.StatusConflict, "Already under way", "The same work is already under way. Wait for it."}
 	case errors.Is(err, panel.ErrGone):

@@ -26,6 +26,7 @@ func TestExplain(t *testing.T) {
 		{"busy", panel.ErrBusy, 409},
 		{"forbidden", panel.ErrForbidden, 403},
 		{"gone", panel.ErrGone, 410},
+		{"storage", panel.ErrStorage, 503},
 		{"invalid", &panel.ValidationError{Fields: map[string]string{"name": "wrong"}}, 422},
 		{"no session", errNoSession, 401},
 		{"cross-origin", errCrossOrigin, 403},

@@ -22,6 +22,7 @@ type pages struct {
 	now      func() time.Time
 	domain   string
 	secure   bool
+	trouble  func() error // nil: never any
 	sessions *sessionStore
 	users    userStore
 }
@@ -67,6 +68,7 @@ func (s *pages) page(c echo.Context, title, section string) templates.Page {
 		p.Account = a.Name
 		p.Host = "services-" + a.Name + "." + s.domain
 	}
+	p.Trouble = s.troubleFor(person(c))
 	if v := person(c); v != nil {
 		p.User = v.user.Email
 		for _, a := range v.accounts {
@@ -74,6 +76,22 @@ func (s *pages) page(c echo.Context, title, section string) templates.Page {
 		}
 	}
 	return p
+}
+
+// troubleFor says that the database cannot be used, and to an administrator why.
+func (s *pages) troubleFor(v *visitor) *templates.Trouble {
+	if s.trouble == nil {
+		return nil
+	}
+	err := s.trouble()
+	if err == nil {
+		return nil
+	}
+	t := &templates.Trouble{Text: "The panel's database cannot be written at the moment."}
+	if v != nil && v.user.Admin {
+		t.Detail = err.Error()
+	}
+	return t
 }
 
 // arrive is page for a whole page that a person sees: it brings the message of the action before.
@@ -102,7 +120,7 @@ func (s *pages) flash(c echo.Context, path string, f templates.Flash) error {
 	session.Flashes() // a message nobody has seen by now is about something older
 	session.AddFlash(f)
 	if err := session.Save(c.Request(), c.Response()); err != nil {
-		return err
+		s.notSaved(c, err) // what the message tells of has happened; the page shows it as well
 	}
 	return c.Redirect(http.StatusSeeOther, path)
 }
@@ -115,10 +133,15 @@ func (s *pages) takeFlash(c echo.Context) (*templates.Flash, error) {
 		return nil, nil
 	}
 	if err := session.Save(c.Request(), c.Response()); err != nil {
-		return nil, err
+		s.notSaved(c, err) // it will be shown once more
 	}
 	f, _ := waiting[0].(templates.Flash)
 	return &f, nil
+}
+
+// notSaved logs that a session could not be saved where the answer does not depend on it.
+func (s *pages) notSaved(c echo.Context, err error) {
+	s.log.Warn("session not saved", "request", requestID(c), "err", err)
 }
 
 // Paths of pages that handlers send the browser to.

@@ -41,7 +41,7 @@ type routes struct {
 // newRoutes makes the handlers. Event streams end with ctx.
 func newRoutes(ctx context.Context, cfg Config) *routes {
 	p := &pages{
-		log: cfg.Logger, now: cfg.Clock, domain: cfg.Domain, secure: cfg.Secure,
+		log: cfg.Logger, now: cfg.Clock, trouble: cfg.Trouble, domain: cfg.Domain, secure: cfg.Secure,
 		sessions: newSessionStore(cfg.Store, cfg.Clock, cfg.Secure), users: cfg.Store,
 	}
 	look := &looker{
@@ -50,7 +50,7 @@ func newRoutes(ctx context.Context, cfg Config) *routes {
 	hashing := newHasher()
 	services := &servicesHandlers{pages: p, look: look}
 	service := &serviceHandlers{
-		pages: p, look: look, control: cfg.Control, processes: cfg.Observe, logs: cfg.Logs,
+		pages: p, look: look, control: cfg.Control, processes: cfg.Observe, logs: cfg.Logs, limits: cfg.Limits,
 	}
 	processes := &processesHandlers{pages: p, store: cfg.Store, observe: cfg.Observe, control: cfg.Control}
 	return &routes{

@@ -40,6 +40,7 @@ type serviceHandlers struct {
 	control   serviceControl
 	processes processObserver
 	logs      extractor
+	limits    panel.HostLimits
 }
 
 func (h *serviceHandlers) show(c echo.Context) error {
@@ -84,7 +85,7 @@ func (h *serviceHandlers) view(ctx context.Context, a panel.Account, svc panel.S
 	if err != nil {
 		return templates.ServiceView{}, err
 	}
-	v := templates.ServiceView{ServiceRow: row}
+	v := templates.ServiceView{ServiceRow: row, Limits: h.limits}
 	v.Pending = row.Status.PID != 0 && row.Status.Version != svc.Version
 	if v.Runs, err = h.look.store.Runs(ctx, svc.ID, runsShown); err != nil {
 		return v, err

@@ -41,6 +41,11 @@ func TestServicePage(t *testing.T) {
 	}
 }
 
+func TestServicePageSaysWhatIsLimited(t *testing.T) {
+	s := signedIn(t)
+	s.Get(webPath).WantStatus(http.StatusOK).WantText("#limits", "The account 2.0 GB of memory. Kept by control groups (v1).")
+}
+
 func TestServicePageWhileTheEngineKnowsNothing(t *testing.T) {
 	s := signedIn(t)
 	delete(s.engine.statuses, s.web.ID)

@@ -92,7 +92,7 @@ func newSiteWith(t testing.TB, now time.Time, log *slog.Logger) *site {
 	s.fill()
 	s.server, err = New(Config{
 		Store: db, Control: s.engine, Status: s.engine, Observe: s.engine, Logs: s.engine,
-		Domain: "example.net", Version: "1.2.3", Logger: log, Clock: s.clock.Now,
+		Limits: siteLimits, Domain: "example.net", Version: "1.2.3", Logger: log, Clock: s.clock.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -100,6 +100,9 @@ func newSiteWith(t testing.TB, now time.Time, log *slog.Logger) *site {
 	t.Cleanup(s.server.endStreams)
 	return s
 }
+
+// siteLimits are those of the host.
+var siteLimits = panel.HostLimits{Account: panel.Limits{Memory: 2e9}, Enforcement: panel.Enforcement{Rung: panel.RungV1, Memory: true, CPU: true, Processes: true}}
 
 func (s *site) fill() {
 	s.t.Helper()

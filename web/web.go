@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"upkeep/internal/panel"
 )
 
 // Config is what a [Server] is made of. Only TrustedProxies, Secure and Version may be left out.
@@ -22,6 +24,10 @@ type Config struct {
 	Status  Statuses
 	Observe Observer
 	Logs    Logs
+	Limits  panel.HostLimits // of every account and service; nothing decides by them here
+
+	// Trouble is why the database is damaged or cannot be written at the moment, nil when it can. It may be left out.
+	Trouble func() error
 
 	Domain         string         // services of an account are reached at services-<account>.<Domain>
 	Secure         bool           // the browser speaks TLS, to upkeep or to a proxy in front of it

@@ -52,7 +52,20 @@ func (in *installation) serveInTerminal(args ...string) *daemon {
 	return d
 }
 
+// start starts upkeep and waits until it is ready.
 func (in *installation) start(cmd *exec.Cmd, keyboard *os.File) *daemon {
+	in.t.Helper()
+	d := in.begin(cmd, keyboard)
+	d.awaitReady()
+	return d
+}
+
+func (d *daemon) awaitReady() {
+	d.t.Helper()
+	d.address = d.expect("upkeep is ready: ")
+}
+
+func (in *installation) begin(cmd *exec.Cmd, keyboard *os.File) *daemon {
 	in.t.Helper()
 	d := &daemon{t: in.t, cmd: cmd, terminal: keyboard, in: in, lines: make(chan string, 100),
 		ended: make(chan struct{})}
@@ -79,7 +92,6 @@ func (in *installation) start(cmd *exec.Cmd, keyboard *os.File) *daemon {
 		close(d.lines)
 		_ = cmd.Wait() // its status is asked of ProcessState
 	}()
-	d.address = d.expect("upkeep is ready: ")
 	return d
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"testing"
 
+	"upkeep/internal/cgroup"
 	"upkeep/internal/htmltest"
 )
 
@@ -59,8 +60,8 @@ func TestDemoLivesThroughEveryEndOfUpkeep(t *testing.T) {
 		if left := processesOf(in.instance()); len(left) > 0 {
 			t.Errorf("processes %v are left after Ctrl-C", left)
 		}
-		if groups := groupsOf(in.instance()); groups != "" {
-			t.Errorf("the control groups %s are left after Ctrl-C", groups)
+		if groups := cgroup.Trees(in.instance()); len(groups) > 0 {
+			t.Errorf("the control groups %v are left after Ctrl-C", groups)
 		}
 
 		d = in.serve("--demo")

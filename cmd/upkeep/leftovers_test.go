@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -29,27 +28,20 @@ func (in *installation) endServices() {
 		}
 		return len(left) == 0
 	})
-	if groups := groupsOf(id); groups != "" {
+	for _, groups := range cgroup.Trees(id) {
 		eventually(in.t, "the control groups are removed", func() bool { return removeGroups(groups) == nil })
 	}
 }
 
-// instance is the name by which the processes and control groups of the installation are known; empty when it has
-// no database.
+// instance is the name by which the processes and control groups of the installation are known; empty when it never
+// had a database. A test may have broken that on purpose.
 func (in *installation) instance() string {
 	in.t.Helper()
-	if _, err := os.Stat(in.database()); errors.Is(err, fs.ErrNotExist) {
-		return ""
-	}
-	// Not t.Context: that one has ended when this is called at the end of a test.
-	s, err := store.Open(context.Background(), in.database())
+	id, err := store.LastInstance(in.database())
 	if err != nil {
-		return "" // a test has broken the database on purpose, and nothing ran on it
-	}
-	if err := s.Close(); err != nil {
 		in.t.Error(err)
 	}
-	return s.InstanceID()
+	return id
 }
 
 // processesOf lists the living processes that carry a marker of the instance in their environment.
@@ -66,20 +58,6 @@ func processesOf(instance string) []int {
 		}
 	}
 	return found
-}
-
-// groupsOf is the directory of the instance's control groups; empty when there is none.
-func groupsOf(instance string) string {
-	tree, err := cgroup.Find("look")
-	if err != nil {
-		return ""
-	}
-	defer tree.Close()
-	dir := filepath.Join(filepath.Dir(tree.Base()), "upkeep-"+instance)
-	if _, err := os.Stat(dir); err != nil {
-		return ""
-	}
-	return dir
 }
 
 func removeGroups(dir string) error {

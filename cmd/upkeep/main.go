@@ -56,7 +56,8 @@ func newRoot() *cobra.Command {
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{err, exitUsage} })
 	addSettings(root.PersistentFlags())
-	root.AddCommand(newServe(), newUpgrade(), newStopAll(), newAccount(), newUser())
+	root.AddCommand(newServe(), newUpgrade(), newStopAll(), newAccount(), newUser(),
+		newBackup(), newRestore(), newDoctor(), newVersion())
 	group(root)
 	return root
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"upkeep/internal/fault"
 	"upkeep/internal/rig"
 )
 
@@ -19,6 +20,7 @@ var bin string
 var watched string
 
 func TestMain(m *testing.M) {
+	fault.Main()
 	if filepath.Base(os.Args[0]) == "upkeep" {
 		main()
 	}

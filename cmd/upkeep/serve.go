@@ -53,7 +53,7 @@ ends without having been asked to.`,
 		if s.Listen == "" { // it would mean any port, open to everybody
 			return &exitError{errors.New("settings: listen must not be empty"), exitInvalid}
 		}
-		if !keeper.Below() {
+		if !keeper.Below() && !readOnly(s.Data) {
 			return becomeKeeper(s)
 		}
 		return serve(cmd.Context(), s, *demo)
@@ -81,6 +81,7 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 	defer signal.Stop(interrupts)
 	// Who reads the log may go away; that must be no more than a failed write.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	reserveThreads()
 	prepareProcess(log)
 	unlock, err := takeDirectory(s.Data)
 	if err != nil {
@@ -88,10 +89,16 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 	}
 	defer unlock()
 	srv := &server{settings: s, log: log}
-	if srv.keeper, err = keeper.Join(s.Data, s.Helper, log); err != nil {
+	if srv.keeper, err = joinKeeper(ctx, s, log); err != nil {
 		return err
 	}
-	if err := srv.assemble(ctx); err != nil {
+	if srv.listener, err = srv.listen(); err != nil {
+		return err
+	}
+	if srv.store, err = srv.openStore(ctx, interrupts); err != nil || srv.store == nil {
+		return err
+	}
+	if err := srv.assemble(); err != nil {
 		return err
 	}
 	defer srv.close()
@@ -101,6 +108,7 @@ func serve(ctx context.Context, s *settings, demo bool) error {
 // becomeKeeper turns this process into the keeper, which starts "upkeep serve" once more as its child. It returns only
 // when that fails.
 func becomeKeeper(s *settings) error {
+	protect() // and what it becomes and starts
 	if err := makeDirectory(s.Data); err != nil {
 		return err
 	}
@@ -125,10 +133,17 @@ func prepareProcess(log *slog.Logger) {
 	}
 	// Less garbage at a time: what a thousand services need is small, and twice as much of it is not.
 	debug.SetGCPercent(50)
+	protect()
 	// With this capability upkeep's writes would ignore the quota of a home.
 	if err := privilege.DropResource(); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		log.Warn("give up CAP_SYS_RESOURCE", "err", err)
 	}
+}
+
+// protect makes the kernel look elsewhere first when memory runs out. That is permitted with CAP_SYS_RESOURCE only, as
+// long as upkeep has it; launchers get it back as root's programs and end the favour for services.
+func protect() {
+	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("-900"), 0) // without it upkeep is as good a choice as others
 }
 
 // makeDirectory makes the data directory. 0711: homes may lie below it, and account users must be able to pass;
@@ -147,6 +162,9 @@ func takeDirectory(dir string) (unlock func(), err error) {
 	}
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if errors.Is(err, unix.EROFS) { // the page of openStore says so
+		f, err = os.Open(path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the data directory cannot be written: %w; choose another one with --data", err)
 	}
@@ -157,10 +175,8 @@ func takeDirectory(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("another upkeep already runs on %s (PID %s); stop it, or choose another directory with --data",
 			dir, strings.TrimSpace(string(holder[:n])))
 	}
-	err = errors.Join(f.Truncate(0), writePID(f))
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("the data directory cannot be written: %w", err)
+	if err := errors.Join(f.Truncate(0), writePID(f)); err != nil {
+		slog.Warn("the lock file cannot tell who holds it", "err", err) // on a full or read-only disk
 	}
 	return func() { f.Close() }, nil
 }
@@ -170,21 +186,20 @@ func writePID(f *os.File) error {
 	return err
 }
 
-// assemble opens everything. What was opened before a failure is closed by the end of the process.
-func (srv *server) assemble(ctx context.Context) (err error) {
+// assemble puts everything together. What was opened before a failure is closed by the end of the process.
+func (srv *server) assemble() (err error) {
 	s := srv.settings
-	if srv.listener, err = srv.listen(); err != nil {
-		return err
-	}
-	if srv.store, err = store.Open(ctx, s.database()); err != nil {
-		return err
-	}
 	if srv.logs, err = logs.New(logs.Options{State: s.Data, Logger: srv.log, Keeper: srv.keeper}); err != nil {
 		return err
 	}
+	account, service, err := s.limits()
+	if err != nil {
+		return err
+	}
 	srv.engine, err = supervisor.New(supervisor.Config{
+		Account: account, Service: service,
 		Policy: s.policy(), Journal: srv.store, Output: srv.logs, Keeper: srv.keeper, Log: srv.log,
-		Instance: srv.store.InstanceID(), Helper: s.Helper,
+		Instance: srv.store.InstanceID(), Helper: s.Helper, FIFOs: logs.FIFOs(s.Data),
 	})
 	if err != nil {
 		return err
@@ -196,7 +211,9 @@ func (srv *server) assemble(ctx context.Context) (err error) {
 	}
 	srv.web, err = web.New(web.Config{
 		Store: srv.store, Control: srv.control, Status: srv.engine, Observe: control.NewObserver(srv.engine),
-		Logs: control.NewReader(srv.logs, supervisor.LookUpCredentials), Domain: s.Domain, Secure: s.Secure,
+		Trouble: srv.store.Trouble,
+		Logs:    control.NewReader(srv.logs, supervisor.LookUpCredentials), Domain: s.Domain, Secure: s.Secure,
+		Limits:         srv.engine.Limits(),
 		TrustedProxies: proxies, Version: version, Logger: srv.log, Clock: time.Now,
 	})
 	return err
@@ -271,6 +288,7 @@ func (srv *server) run(ctx context.Context, interrupts <-chan os.Signal, demo bo
 	parts.Go(func() error { defer stopLogs(); return srv.engine.Run(engineCtx) })
 	parts.Go(func() error { defer stopEngine(); return srv.serveWeb(webCtx, demo) })
 	parts.Go(func() error { return srv.prune(webCtx) })
+	parts.Go(func() error { return srv.care(webCtx) })
 	parts.Go(func() error { srv.keeper.Beat(logsCtx); return nil })
 	select {
 	case <-webCtx.Done():

@@ -38,6 +38,18 @@ type settings struct {
 	Backoff        []time.Duration `koanf:"backoff"`
 	BudgetFailures int             `koanf:"budget_failures"`
 	BudgetWindow   time.Duration   `koanf:"budget_window"`
+
+	BackupKeep int `koanf:"backup_keep"` // nightly backups that stay; 0: none are made
+	// Limits of an account, which are those of all its services together, and of each service. 0 is no limit.
+	LimitAccountMemory     string `koanf:"limit_account_memory"` // "512MiB", or a share of the machine's: "25%"
+	LimitAccountProcesses  int    `koanf:"limit_account_processes"`
+	LimitAccountCPUWeight  int    `koanf:"limit_account_cpu_weight"`
+	LimitAccountCPUPercent int    `koanf:"limit_account_cpu_percent"`
+	LimitServiceMemory     string `koanf:"limit_service_memory"`
+	LimitServiceProcesses  int    `koanf:"limit_service_processes"`
+	LimitServiceCPUWeight  int    `koanf:"limit_service_cpu_weight"`
+	LimitServiceCPUPercent int    `koanf:"limit_service_cpu_percent"`
+	LimitServiceOpenFiles  int    `koanf:"limit_service_open_files"`
 }
 
 // addSettings declares the flags. Their defaults are the defaults of the settings.
@@ -52,7 +64,9 @@ func addSettings(f *pflag.FlagSet) {
 	f.Duration("stop-timeout", p.StopTimeout, "between SIGTERM and the kill of a service")
 	f.DurationSlice("backoff", p.Backoff, "delays between the starts of a failing service")
 	f.Int("budget-failures", p.BudgetLimit, "failures within the budget's window that disable a service")
+	f.Int("backup-keep", 14, "nightly backups that are kept; 0 makes none")
 	f.Duration("budget-window", p.BudgetWindow, "window of the failure budget")
+	addLimits(f)
 }
 
 // defaultPaths are for a host when root, and for a person otherwise.
@@ -72,7 +86,7 @@ func defaultPaths() (data, homes string) {
 
 // notSettings are flags that only steer one command.
 var notSettings = map[string]bool{"config": true, "help": true, "version": true, "demo": true,
-	"password-stdin": true, "account": true, "admin": true, "unix-user": true}
+	"password-stdin": true, "account": true, "admin": true, "unix-user": true, "force": true, "json": true}
 
 // readSettings puts the sources together.
 func readSettings(flags *pflag.FlagSet) (*settings, error) {
@@ -151,10 +165,10 @@ func readFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
 func known(key string) bool {
 	switch key {
 	case "data", "homes", "listen", "domain", "secure", "trusted_proxies", "helper",
-		"stop_timeout", "backoff", "budget_failures", "budget_window":
+		"stop_timeout", "backoff", "budget_failures", "budget_window", "backup_keep":
 		return true
 	}
-	return false
+	return knownLimit(key)
 }
 
 // complete makes paths absolute, fills in what depends on other settings, and refuses what cannot be.
@@ -183,11 +197,16 @@ func (s *settings) complete() (err error) {
 		err = errors.New("backoff needs at least one delay")
 	case s.BudgetFailures < 1:
 		err = errors.New("budget_failures must be at least 1")
+	case s.BackupKeep < 0:
+		err = errors.New("backup_keep must not be negative")
 	case s.BudgetWindow <= 0 || s.StopTimeout <= 0:
 		err = errors.New("budget_window and stop_timeout must be longer than nothing")
 	}
 	if err == nil {
 		_, err = s.proxies()
+	}
+	if err == nil {
+		_, _, err = s.limits()
 	}
 	if err != nil {
 		return &exitError{fmt.Errorf("settings: %w", err), exitInvalid}

@@ -62,7 +62,7 @@ func (b *bench) launch(w *world, service int, output *os.File) error {
 	}
 	if !w.account.Shared {
 		spec.SetUser = true
-		if spec.UID, spec.GID, err = serviceIDs(); err != nil {
+		if spec.UID, spec.GID, err = idsOf(serviceUser); err != nil {
 			return err
 		}
 	}

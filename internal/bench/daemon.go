@@ -42,7 +42,10 @@ func (w *world) startDaemon(ctx context.Context) (*daemon, error) {
 	d.cmd = exec.Command(w.upkeep, "serve", "--config", os.DevNull, "--data", w.data, "--homes", w.dir+"/homes",
 		"--listen", "127.0.0.1:0", "--helper", w.bench.helper,
 		// A killed service counts as failing: without delay and without a budget, so that it always starts at once.
-		"--backoff", "0s", "--budget-failures", "1000000000", "--budget-window", "1ms")
+		"--backoff", "0s", "--budget-failures", "1000000000", "--budget-window", "1ms",
+		// All services are of one account.
+		"--limit-account-processes", "0")
+	d.cmd.Args = append(d.cmd.Args, w.flags...)
 	d.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "GOTRACEBACK=all"}
 	d.cmd.Stderr = log
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // a Ctrl-C is for the benchmark, which ends it itself

@@ -45,13 +45,13 @@ func extract(ctx context.Context, b *bench, _ *world) ([]row, error) {
 }
 
 func (b *bench) extracts(ctx context.Context, l *logs.Logs, home string, small, large int64) ([]row, error) {
-	acct, err := newAccount(home)
+	acct, err := newAccount(home, serviceUser)
 	if err != nil {
 		return nil, err
 	}
 	src := logs.Source{Service: 1, Account: 1, Name: "large", Home: home, OwnUser: !acct.Shared}
 	if src.OwnUser {
-		uid, gid, err := serviceIDs()
+		uid, gid, err := idsOf(serviceUser)
 		if err != nil {
 			return nil, err
 		}

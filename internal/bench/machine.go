@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"upkeep/internal/cgroup"
+	"upkeep/internal/panel"
 )
 
 // machine is what figures depend on besides upkeep.
@@ -54,7 +55,12 @@ func rung() string {
 		return "none (" + err.Error() + ")"
 	}
 	defer tree.Close()
-	return "v2 with cgroup.kill"
+	l, err := cgroup.NewLimiter("bench", tree, panel.Limits{}, panel.Limits{})
+	if err != nil {
+		return "v2 with cgroup.kill, no limits (" + err.Error() + ")"
+	}
+	defer l.Close()
+	return "v2 with cgroup.kill, limits by " + string(l.Enforcement().Rung)
 }
 
 func fileSystem(dir string) string {

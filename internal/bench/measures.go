@@ -9,7 +9,7 @@ import (
 )
 
 // names of what can be measured, in the order of the table.
-var names = []string{"respawn", "memory", "cold", "idle", "capture", "loss", "services", "extract", "processes", "restart", "stall"}
+var names = []string{"respawn", "memory", "cold", "idle", "capture", "loss", "services", "extract", "processes", "restart", "stall", "neighbour"}
 
 // measure is one entry of the plan.
 type measure struct {
@@ -23,6 +23,7 @@ func (b *bench) plan() []measure {
 	one, many, most := b.idle(1), b.idle(b.many), b.idle(b.most)
 	return []measure{
 		{"extract", scene{}, extract},
+		{"neighbour", scene{}, neighbour},
 		{"respawn", one, respawn},
 		{"memory", one, footprint},
 		{"capture", b.writers(), capture},

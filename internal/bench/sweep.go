@@ -89,9 +89,6 @@ func reapChildren() {
 
 // removeTree removes a control group with all below it, which is empty of processes or about to be.
 func removeTree(base string) error {
-	if base == "" {
-		return nil
-	}
 	var err error
 	for range 100 {
 		if err = removeGroups(base); err == nil {

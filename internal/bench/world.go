@@ -20,6 +20,7 @@ import (
 type scene struct {
 	name     string
 	commands []string // of the services; nil: nothing is set up
+	flags    []string // of the daemon, further ones
 }
 
 // idle is a scene of n services that sleep.
@@ -34,17 +35,18 @@ func (b *bench) idle(n int) scene {
 // world is a scene that is set up.
 type world struct {
 	scene
-	bench   *bench
-	dir     string
-	data    string
-	account panel.Account
-	tree    string // control group of the daemon's runs; empty where there is none
-	upkeep  string // binary of the daemon: a copy, for it is replaced at times
-	daemon  *daemon
-	usage   *usage        // when it was measured
-	pids    map[int]int   // main processes by service
-	started time.Duration // when the last one's main() began, after the daemon's start
-	bare    time.Duration // how long the same number of starts took a loop with launchers
+	bench    *bench
+	dir      string
+	data     string
+	account  panel.Account
+	instance string
+	tree     string // control group of the daemon's runs; empty where there is none
+	upkeep   string // binary of the daemon: a copy, for it is replaced at times
+	daemon   *daemon
+	usage    *usage        // when it was measured
+	pids     map[int]int   // main processes by service
+	started  time.Duration // when the last one's main() began, after the daemon's start
+	bare     time.Duration // how long the same number of starts took a loop with launchers
 }
 
 // The person who looks at the panel.
@@ -84,7 +86,7 @@ func (w *world) prepare(ctx context.Context) (err error) {
 	if err := copyFile(w.bench.upkeep, w.upkeep); err != nil {
 		return err
 	}
-	if w.account, err = newAccount(filepath.Join(w.dir, "homes", "bench")); err != nil {
+	if w.account, err = newAccount(filepath.Join(w.dir, "homes", "bench"), serviceUser); err != nil {
 		return err
 	}
 	st, err := store.Open(ctx, filepath.Join(w.data, "upkeep.db"))
@@ -92,7 +94,8 @@ func (w *world) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if tree, err := cgroup.Find(st.InstanceID()); err == nil {
+	w.instance = st.InstanceID()
+	if tree, err := cgroup.Find(w.instance); err == nil {
 		w.tree = tree.Base()
 	}
 	return w.fill(ctx, st)
@@ -106,8 +109,8 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, text, 0o755)
 }
 
-// newAccount makes a home for a user that is not root.
-func newAccount(home string) (panel.Account, error) {
+// newAccount makes a home for a user that is not root; without root it is that of the person.
+func newAccount(home, unixUser string) (panel.Account, error) {
 	acct := panel.Account{Name: "bench", Home: home}
 	if err := os.MkdirAll(home, 0o755); err != nil {
 		return acct, err
@@ -120,16 +123,16 @@ func newAccount(home string) (panel.Account, error) {
 		acct.Shared, acct.UnixUser = true, u.Username
 		return acct, nil
 	}
-	acct.UnixUser = serviceUser
-	uid, gid, err := serviceIDs()
+	acct.UnixUser = unixUser
+	uid, gid, err := idsOf(unixUser)
 	if err != nil {
 		return acct, err
 	}
 	return acct, os.Chown(home, uid, gid)
 }
 
-func serviceIDs() (uid, gid int, err error) {
-	u, err := user.Lookup(serviceUser)
+func idsOf(name string) (uid, gid int, err error) {
+	u, err := user.Lookup(name)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -184,7 +187,14 @@ func (w *world) close() {
 	if w.daemon != nil {
 		err = w.endDaemon()
 	}
-	err = errors.Join(err, endProcesses(w.bench.dir), removeTree(w.tree), os.RemoveAll(w.dir))
+	if w.tree != "" {
+		err = errors.Join(err, cgroup.Kill(w.tree)) // what forks has to end at once
+	}
+	err = errors.Join(err, endProcesses(w.bench.dir))
+	for _, tree := range cgroup.Trees(w.instance) {
+		err = errors.Join(err, removeTree(tree))
+	}
+	err = errors.Join(err, os.RemoveAll(w.dir))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench: clean up:", err)
 	}

@@ -42,7 +42,8 @@ func Find(instance string) (*Tree, error) {
 	if err != nil {
 		return nil, err
 	}
-	base := filepath.Join(own, "upkeep-"+instance)
+	own = withoutSelf(own)
+	base := filepath.Join(own, treeName(instance))
 	if err := os.Mkdir(base, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, unusable(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -78,4 +79,17 @@ func below(root, group string) (string, bool) {
 	}
 	rest, ok := strings.CutPrefix(group, root)
 	return rest, ok && (rest == "" || rest[0] == '/')
+}
+
+// Of returns the absolute path of the v2 group that a process is in.
+func Of(pid int) (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	membership, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
+	if err != nil {
+		return "", err
+	}
+	return locate(string(mounts), string(membership))
 }

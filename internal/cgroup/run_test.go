@@ -176,3 +176,18 @@ func TestCPU(t *testing.T) {
 		return used > 50*time.Millisecond
 	})
 }
+
+func TestExists(t *testing.T) {
+	path := newRun(t, tree(t), 1)
+	for path, want := range map[string]bool{path: true, path + "/none": false, t.TempDir(): false, "": false} {
+		if got := Exists(path); got != want {
+			t.Errorf("%q exists: %v, want %v", path, got, want)
+		}
+	}
+	if err := Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if Exists(path) {
+		t.Error("a removed group exists")
+	}
+}

@@ -12,6 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Exists reports whether the group is there, and can be seen in this mount namespace.
+func Exists(path string) bool {
+	var fs unix.Statfs_t
+	return path != "" && unix.Statfs(path, &fs) == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC
+}
+
 // Populated reports whether a process lives in the group or below it. Zombies do not count. A missing group is
 // empty.
 func Populated(path string) (bool, error) {

@@ -41,9 +41,10 @@ type AsUser func(acct panel.Account, look func() error) error
 
 // Control offers the use cases.
 type Control struct {
-	store  Store
-	engine Engine
-	asUser AsUser
+	store   Store
+	engine  Engine
+	asUser  AsUser
+	glances glances
 }
 
 // New returns a Control.

@@ -22,7 +22,7 @@ func (c *Control) Warnings(_ context.Context, acct panel.Account, def panel.Defi
 }
 
 // lookUp finds the command's program as the launcher would. When nobody could look, as for an account whose user
-// is missing, nothing is known.
+// is missing, or whose home hangs, nothing is known.
 func (c *Control) lookUp(acct panel.Account, def panel.Definition) (diagnose.Found, bool) {
 	dir, wrong := checkDirectory(acct.Home, def.Directory)
 	if wrong != "" {
@@ -42,6 +42,7 @@ func (c *Control) lookUp(acct panel.Account, def panel.Definition) (diagnose.Fou
 		return diagnose.Found{}, false
 	}
 	as := func(look func() error) error { return c.asUser(acct, look) }
-	found, err := lookup.Program(acct.Home, dir, environment.Value(env, "PATH"), as, name)
-	return found, err == nil
+	return c.glances.glance(acct.ID, func() (diagnose.Found, error) {
+		return lookup.Program(acct.Home, dir, environment.Value(env, "PATH"), as, name)
+	})
 }

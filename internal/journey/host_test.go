@@ -216,15 +216,8 @@ func (h *host) end() {
 
 // removeGroups makes sure that upkeep took its control groups away, where it can have any.
 func (h *host) removeGroups() {
-	tree, err := cgroup.Find(h.instance)
-	if err != nil {
-		return
-	}
-	if err := tree.Close(); err != nil {
-		h.t.Error(err)
-	}
-	if _, err := os.Stat(tree.Base()); err == nil {
-		h.t.Errorf("control groups are left below %s: %v", tree.Base(), cgroup.Remove(tree.Base()))
+	for _, base := range cgroup.Trees(h.instance) {
+		h.t.Errorf("control groups are left below %s: %v", base, cgroup.Remove(base))
 	}
 }
 

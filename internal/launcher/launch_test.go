@@ -200,10 +200,16 @@ func TestLookup(t *testing.T) {
 	}
 	program(t, third, "x", "#!/bin/sh\necho third\n", 0o755)
 	program(t, first, "y", "#!/bin/sh\necho here\n", 0o755)
+	if err := os.Mkdir(filepath.Join(first, "bin"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	program(t, filepath.Join(first, "bin"), "z", "#!/bin/sh\necho below\n", 0o755)
 	for _, c := range []struct{ path, name, want string }{
 		{first + ":" + second + ":" + third, "x", "third\n"},
 		{third + "::" + second, "y", "here\n"}, // an empty element is the working directory
 		{third, "./y", "here\n"},
+		{"bin:/usr/bin", "z", "below\n"}, // a relative one starts from there, too
+		{"../" + filepath.Base(first) + "/bin", "z", "below\n"},
 	} {
 		out, _ := become(t, &Spec{Directory: first, Argv: []string{c.name}, Env: []string{"PATH=" + c.path}})
 		if out != c.want {
@@ -340,4 +346,44 @@ func untilSent(t *testing.T, socket int) {
 		time.Sleep(time.Millisecond)
 	}
 	t.Fatal("nothing was sent")
+}
+
+// A launcher that dies on its way to the program, as one that gets no thread or no memory does, is not taken for the
+// program.
+func TestLauncherDiesOnItsWay(t *testing.T) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	// Room for one page: so the launcher begins to write a banner that is longer, and waits.
+	const page = 4096
+	if size, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 2*page); err != nil || size != 2*page {
+		t.Skip("needs pages of 4 KiB: ", size, err)
+	}
+	if _, err := w.Write(make([]byte, page)); err != nil {
+		t.Fatal(err)
+	}
+	l := ready(t)
+	answer := make(chan error, 1)
+	go func() {
+		answer <- l.Execute(&Spec{Directory: "/", Argv: []string{"/bin/true"}, Banner: strings.Repeat("x", 3*page)}, w)
+	}()
+	for {
+		n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 2*page {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := unix.PidfdSendSignal(l.PidFD, unix.SIGKILL, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-answer; !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("got %v, want %v", err, io.ErrUnexpectedEOF)
+	}
 }

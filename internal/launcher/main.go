@@ -17,6 +17,10 @@ import (
 // socketFD is where the helper finds its end of the socket.
 const socketFD = 3
 
+// lastWord is what a launcher says before it becomes the program. A launcher that dies without it, for want of
+// memory or threads, was never the program.
+const lastWord = 1
+
 // exitDismissed is the exit status of a launcher that nothing was asked of.
 const exitDismissed = 0
 
@@ -113,6 +117,7 @@ func (s *Spec) become() *Failure {
 		return f
 	}
 	s.announce()
+	unix.Write(socketFD, []byte{lastWord}) //nolint:errcheck // the program comes first
 	resetSignals()
 	return fail(panel.StepExecute, syscall.Exec(path, s.Argv, s.Env), path)
 }
@@ -149,25 +154,6 @@ func (s *Spec) checkDaemon() *Failure {
 		return &Failure{Step: panel.StepFork}
 	}
 	return nil
-}
-
-func (s *Spec) setLimits() *Failure {
-	unix.Umask(s.Umask)
-	core := unix.Rlimit{}
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &core); err != nil {
-		return fail(panel.StepLimits, err, "core")
-	}
-	if s.OpenFile == 0 {
-		return nil
-	}
-	var files unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
-		return fail(panel.StepLimits, err, "open files")
-	}
-	files.Cur = min(s.OpenFile, files.Max)
-	// syscall, not unix: it also stops the runtime from putting back the value it found at its own start.
-	err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: files.Cur, Max: files.Max})
-	return fail(panel.StepLimits, err, "open files")
 }
 
 func (s *Spec) closeDescriptors() *Failure {

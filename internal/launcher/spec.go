@@ -3,8 +3,8 @@
 // the program by execve, with the same PID.
 //
 // Both ends live here. The daemon starts a launcher with [Start] and gives it a [Spec] with [Launcher.Execute];
-// the helper binary calls [Main]. Between them is a socket that closes by itself when the program is executed, so
-// silence means success and anything else is the step that failed.
+// the helper binary calls [Main]. Between them is a socket that closes by itself when the program is executed: a
+// last word and then silence mean success, and anything else is the step that failed.
 //
 // It imports the standard library and x/sys only, because every start of a service pays for the size of the
 // helper.
@@ -30,8 +30,11 @@ type Spec struct {
 	Groups     []int // supplementary groups, complete
 	NoNewPrivs bool
 
-	Umask    int
-	OpenFile uint64 // soft limit of open descriptors; 0 leaves it
+	Umask       int
+	OpenFile    uint64 // soft limit of open descriptors; 0 leaves it
+	OpenFileMax uint64 // hard limit of open descriptors; 0 leaves it
+	Processes   uint64 // of the Unix user, when it becomes another one; 0 leaves it
+	OOMScore    int    // added to the score by which the kernel chooses whom to kill for memory; 0 leaves it
 
 	Directory string   // absolute
 	Argv      []string // Argv[0] is looked up in the PATH of Env unless it holds a slash
@@ -75,6 +78,9 @@ func (s *Spec) encode() ([]byte, error) {
 	put("nonewprivs", strconv.FormatBool(s.NoNewPrivs))
 	put("umask", strconv.Itoa(s.Umask))
 	put("openfile", strconv.FormatUint(s.OpenFile, 10))
+	put("openfilemax", strconv.FormatUint(s.OpenFileMax, 10))
+	put("processes", strconv.FormatUint(s.Processes, 10))
+	put("oomscore", strconv.Itoa(s.OOMScore))
 	put("directory", s.Directory)
 	put("banner", s.Banner)
 	for _, a := range s.Argv {
@@ -131,6 +137,12 @@ func (s *Spec) set(key, value string) (err error) {
 		s.Umask, err = strconv.Atoi(value)
 	case "openfile":
 		s.OpenFile, err = strconv.ParseUint(value, 10, 64)
+	case "openfilemax":
+		s.OpenFileMax, err = strconv.ParseUint(value, 10, 64)
+	case "processes":
+		s.Processes, err = strconv.ParseUint(value, 10, 64)
+	case "oomscore":
+		s.OOMScore, err = strconv.Atoi(value)
 	case "directory":
 		s.Directory = value
 	case "banner":

@@ -15,7 +15,7 @@ func full() *Spec {
 	return &Spec{
 		Cgroups: []string{"/sys/fs/cgroup/a/cgroup.procs", "/sys/fs/cgroup/b=c/tasks"},
 		SetUser: true, UID: 1007, GID: 1008, Groups: []int{1008, 7700}, NoNewPrivs: true,
-		Umask: 0o027, OpenFile: 1024, Directory: "/home/ann/a b\nc",
+		Umask: 0o027, OpenFile: 1024, OpenFileMax: 4096, Processes: 512, OOMScore: 300, Directory: "/home/ann/a b\nc",
 		Argv: []string{"python3", "", "-c", "print(\"=\")"}, Env: []string{"A=", "B==", "C=ä\xff\n"},
 		Banner: "upkeep: run 1 started, pid %d",
 	}

@@ -1,6 +1,7 @@
 package launcher
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,8 @@ import (
 type Launcher struct {
 	PID   int
 	PidFD int // the caller's to close once Execute has returned; -1 where the kernel has none
+	// Patience is how long Execute waits for the launcher before it kills it: 20 s unless it is changed.
+	Patience time.Duration
 
 	socket int
 }
@@ -54,7 +57,7 @@ func StartIn(helper string, group int) (*Launcher, error) {
 		unix.Close(pair[0])
 		return nil, fmt.Errorf("start launcher %s: %w", helper, err)
 	}
-	return &Launcher{PID: pid, PidFD: pidfd, socket: pair[0]}, nil
+	return &Launcher{PID: pid, PidFD: pidfd, Patience: answerTimeout, socket: pair[0]}, nil
 }
 
 // Execute tells the launcher to become the program, with output as its standard output and standard error. It
@@ -72,6 +75,10 @@ func (l *Launcher) Execute(spec *Spec, output *os.File) error {
 	answer, err := l.receive()
 	if err != nil {
 		return fmt.Errorf("hear launcher %d: %w", l.PID, err)
+	}
+	answer, came := bytes.CutPrefix(answer, []byte{lastWord})
+	if len(answer) == 0 && !came {
+		return fmt.Errorf("hear launcher %d: %w", l.PID, io.ErrUnexpectedEOF)
 	}
 	if len(answer) == 0 {
 		return nil
@@ -111,7 +118,7 @@ func (l *Launcher) send(message []byte, output *os.File) error {
 
 // receive reads until the launcher's end of the socket is closed.
 func (l *Launcher) receive() ([]byte, error) {
-	timeout := unix.NsecToTimeval(answerTimeout.Nanoseconds())
+	timeout := unix.NsecToTimeval(l.Patience.Nanoseconds())
 	if err := unix.SetsockoptTimeval(l.socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 		return nil, err
 	}

@@ -5,13 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
+	"upkeep/internal/fault"
 	"upkeep/internal/panel"
 )
 
@@ -88,7 +87,7 @@ func TestFullEverywhereWaits(t *testing.T) {
 	if err := l.Mark(ctx, 1, "given up"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Mark that gives up: got %v", err)
 	}
-	wantFewWakes(t, l, other, ow) // the full FIFO, which is readable all the time, causes none
+	wantFewWakes(t, l, other, ow, 200) // the full FIFO, which is readable all the time, causes none
 	resize("size=64m")
 	open(t, l, src)
 	must(t, cmd.Wait())
@@ -114,7 +113,7 @@ func sameLinesInParts(got, want string) bool {
 // A home whose file system stands still must not hold up another account.
 func TestHangingHomeStallsItsOwnAccountOnly(t *testing.T) {
 	hanging, healthy := newSource(t, 1), newSource(t, 2)
-	freeze, thaw := mountFreezable(t, hanging.Home)
+	freeze, thaw := fault.MountFreezable(t, hanging.Home)
 	give(t, hanging.Home)
 	l := start(t)
 	var ws []*os.File
@@ -146,43 +145,4 @@ func TestHangingHomeStallsItsOwnAccountOnly(t *testing.T) {
 		path := filepath.Join(hanging.Home, logFolder, fmt.Sprintf("web%d.log", i))
 		eventually(t, "the stalled line comes", func() bool { return strings.HasSuffix(read(t, path), "\na\n") })
 	}
-}
-
-// mountFreezable mounts an ext4 image, which can be told to let every write wait.
-func mountFreezable(t *testing.T, dir string) (freeze, thaw func()) {
-	t.Helper()
-	needRoot(t)
-	for _, tool := range []string{"mkfs.ext4", "mount", "fsfreeze"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s", tool)
-		}
-	}
-	image := filepath.Join(t.TempDir(), "image")
-	must(t, os.WriteFile(image, nil, 0o600))
-	must(t, os.Truncate(image, 16<<20))
-	if out, err := exec.Command("mkfs.ext4", "-q", image).CombinedOutput(); err != nil {
-		t.Skipf("needs to make a file system: %v: %s", err, out)
-	}
-	if out, err := exec.Command("mount", "-o", "loop", image, dir).CombinedOutput(); err != nil {
-		t.Skipf("needs to mount a file: %v: %s", err, out)
-	}
-	t.Cleanup(func() { unmount(t, dir) })
-	set := func(flag string) error { return exec.Command("fsfreeze", flag, dir).Run() }
-	// Threads of a frozen file system cannot be killed: should this process die, somebody must thaw it.
-	guard := exec.Command("sh", "-c", `sleep 60 & trap "kill $!" TERM; wait; fsfreeze -u "$0"`, dir)
-	guard.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	must(t, guard.Start())
-	frozen := false
-	thaw = func() {
-		if frozen {
-			frozen = false
-			must(t, set("-u"))
-		}
-	}
-	t.Cleanup(func() {
-		thaw()
-		must(t, guard.Process.Signal(syscall.SIGTERM))
-		_ = guard.Wait() // it reports that there was nothing to thaw
-	})
-	return func() { t.Helper(); must(t, set("-f")); frozen = true }, thaw
 }

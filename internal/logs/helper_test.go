@@ -3,7 +3,6 @@ package logs
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/fault"
 	"upkeep/internal/panel"
 	"upkeep/internal/privilege"
 )
@@ -231,17 +231,9 @@ func mountTemporary(t testing.TB, dir, options string) (resize func(options stri
 	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_NOSUID, options); err != nil {
 		t.Skipf("needs the right to mount: %v", err)
 	}
-	t.Cleanup(func() { unmount(t, dir) })
+	t.Cleanup(func() { fault.Unmount(t, dir) })
 	return func(options string) {
 		t.Helper()
 		must(t, unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_NOSUID, options))
-	}
-}
-
-// unmount leaves no mount behind, even when the test did leave something open in it.
-func unmount(t testing.TB, dir string) {
-	t.Helper()
-	if err := unix.Unmount(dir, 0); err != nil {
-		t.Errorf("unmount: %v", errors.Join(err, unix.Unmount(dir, unix.MNT_DETACH)))
 	}
 }

@@ -3,6 +3,7 @@ package logs
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -199,36 +200,59 @@ func wantExtract(t *testing.T, l *Logs, src Source, want ...string) {
 	}
 }
 
-// A folder becomes a link to the outside and back, in a loop, while a program writes.
-func TestFolderSwappedWhileWriting(t *testing.T) {
+// A folder, or the file, becomes a link to the outside and back, in a loop, while a program writes.
+func TestSwappedWhileWriting(t *testing.T) {
+	for name, c := range map[string]struct {
+		swapped string
+		link    func(t *testing.T, path, outside string)
+	}{
+		"folder above all": {"admin", func(t *testing.T, path, outside string) { must(t, os.Symlink(outside+"/admin", path)) }},
+		"folder":           {"admin/logs", func(t *testing.T, path, outside string) { must(t, os.Symlink(outside, path)) }},
+		"last folder":      {"admin/logs/services", func(t *testing.T, path, outside string) { must(t, os.Symlink(outside+"/services", path)) }},
+		"file":             {logFolder + "/web.log", func(t *testing.T, path, outside string) { must(t, os.Symlink(outside+"/own", path)) }},
+		"file, hard":       {logFolder + "/web.log", func(t *testing.T, path, outside string) { must(t, os.Link(outside+"/own", path)) }},
+		"file, and a FIFO": {logFolder + "/web.log", func(t *testing.T, path, _ string) {
+			must(t, unix.Mkfifo(path, 0o666))
+			give(t, path)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) { swappedWhileWriting(t, c.swapped, c.link) })
+	}
+}
+
+func swappedWhileWriting(t *testing.T, swapped string, link func(t *testing.T, path, outside string)) {
+	const lines = 50_000
 	l := start(t, always, func(u *tuning) { u.retryHome = 0 })
 	src, outside := newSource(t, 1), newOutside(t)
-	// A file the account could write to, at the place where a followed link would lead.
+	// Files the account could write to, at the places where a followed link would lead.
 	must(t, os.WriteFile(outside+"/own", nil, 0o666))
 	give(t, outside+"/own")
-	must(t, os.Mkdir(outside+"/services", 0o777))
+	must(t, os.MkdirAll(outside+"/services", 0o777))
 	must(t, os.Chmod(outside+"/services", 0o777))
 	must(t, os.Symlink("../own", outside+"/services/web.log"))
+	must(t, os.Symlink(".", outside+"/logs"))
+	must(t, os.Symlink(".", outside+"/admin"))
 	w := open(t, l, src)
 	mark(t, l, src, "start")
-	must(t, os.Symlink(outside, src.Home+"/link"))
+	link(t, src.Home+"/link", outside)
 
 	var end atomic.Bool
 	swaps := 0
-	swapped := make(chan struct{})
+	done := make(chan struct{})
 	go func() {
-		defer close(swapped)
+		defer close(done)
 		for ; !end.Load() || swaps%2 == 1; swaps++ {
-			if err := swap(src.Home+"/admin/logs", src.Home+"/link"); err != nil {
+			// Where the file is what is swapped, upkeep makes it anew when it was away.
+			if err := swap(src.Home+"/"+swapped, src.Home+"/link"); err != nil && err != unix.ENOENT {
 				t.Error(err)
 				return
 			}
 		}
 	}()
-	cmd := program(t, w, "lines", "200000")
+	cmd := program(t, w, "lines", strconv.Itoa(lines))
 	must(t, cmd.Run())
 	end.Store(true)
-	<-swapped
+	<-done
 	mark(t, l, src, "end")
 
 	home, own := read(t, src.path()), read(t, l.fallbackPath(1))
@@ -238,7 +262,7 @@ func TestFolderSwappedWhileWriting(t *testing.T) {
 	// Where output changes from one file to the other a line may be divided, and a mark adds a newline behind an
 	// unfinished one: so count what is not a newline.
 	got := strings.NewReplacer("upkeep: start\n", "", "upkeep: end\n", "", "\n", "").Replace(home + own)
-	if want := strings.ReplaceAll(numbered(0, 200000, true), "\n", ""); len(got) != len(want) {
+	if want := strings.ReplaceAll(numbered(0, lines, true), "\n", ""); len(got) != len(want) {
 		t.Errorf("bytes in both files: got %d, want %d", len(got), len(want))
 	}
 	t.Logf("%d swaps, %d bytes in the home, %d in the fallback", swaps, len(home), len(own))

@@ -26,14 +26,13 @@ func TestIdleCostsNothing(t *testing.T) {
 	for _, src := range []Source{held, left} {
 		mark(t, l, src, "x")
 	}
-	wantFewWakes(t, l, busy, open(t, l, busy))
+	wantFewWakes(t, l, busy, open(t, l, busy), 200)
 }
 
 // wantFewWakes writes lines to a service that has none yet, one after the other, and counts what they cost: a
 // stream that wakes the loop for nothing would add thousands.
-func wantFewWakes(t *testing.T, l *Logs, src Source, w *os.File) {
+func wantFewWakes(t *testing.T, l *Logs, src Source, w *os.File, lines int) {
 	t.Helper()
-	const lines = 200
 	before := l.wakes.Load()
 	for i := range lines {
 		write(t, w, numbered(i, 1, false))
@@ -41,7 +40,7 @@ func wantFewWakes(t *testing.T, l *Logs, src Source, w *os.File) {
 		eventually(t, "the line comes", func() bool { return size(src.path()) == want })
 	}
 	// Each line: one report, one deadline, and what rounding to milliseconds adds.
-	if got := l.wakes.Load() - before; got > 4*lines {
+	if got := l.wakes.Load() - before; got > int64(4*lines) {
 		t.Errorf("the loop woke up %d times for %d lines", got, lines)
 	}
 }

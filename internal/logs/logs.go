@@ -126,6 +126,10 @@ func New(o Options) (*Logs, error) {
 	return l, nil
 }
 
+// lockTime is how long the lock of an upkeep that was killed may outlive it: a child that it had just forked holds a
+// copy until it has executed its program.
+const lockTime = 500 * time.Millisecond
+
 func (l *Logs) makeFolders() error {
 	for _, name := range []string{"fifos", "logs"} {
 		if err := os.MkdirAll(filepath.Join(l.state, name), 0o700); err != nil {
@@ -146,6 +150,10 @@ func (l *Logs) makeFolders() error {
 	l.lock = lock
 	// Two readers would share the bytes of a FIFO between them.
 	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for end := time.Now().Add(lockTime); errors.Is(err, unix.EWOULDBLOCK) && time.Now().Before(end); {
+		time.Sleep(lockTime / 50)
+		err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return fmt.Errorf("another process reads the output: %w", panel.ErrBusy)
 	}
@@ -211,8 +219,11 @@ func (s Source) as(f func() error) error {
 // path is where the service's log belongs.
 func (s Source) path() string { return filepath.Join(s.Home, logFolder, s.Name+".log") }
 
+// FIFOs is the folder, below that of [Options].State, of the services' FIFOs. Each is named by the service's ID.
+func FIFOs(state string) string { return filepath.Join(state, "fifos") }
+
 func (l *Logs) fifoPath(id panel.ServiceID) string {
-	return filepath.Join(l.state, "fifos", strconv.FormatInt(int64(id), 10))
+	return filepath.Join(FIFOs(l.state), strconv.FormatInt(int64(id), 10))
 }
 
 func (l *Logs) fallbackPath(id panel.ServiceID) string {

@@ -14,6 +14,8 @@ var (
 	ErrForbidden = errors.New("forbidden")
 	// ErrGone says that a process, or a run, ended before the request reached it.
 	ErrGone = errors.New("gone")
+	// ErrStorage says that the database cannot be read or written, by no fault of the request.
+	ErrStorage = errors.New("the database cannot be used")
 	// ErrBusy says that the same work is already under way, such as a second restart.
 	ErrBusy = errors.New("busy")
 )

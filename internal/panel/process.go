@@ -20,6 +20,16 @@ type Process struct {
 	Listens   []Listener
 }
 
+// Remnant is a process that outlived SIGKILL.
+type Remnant struct {
+	PID   int
+	State string // as that of a Process; empty when it is not known
+}
+
+// WaitingForDisk is the state of a process that the kernel lets nobody end: it waits for a device, or for a file
+// system.
+const WaitingForDisk = "waiting for disk"
+
 // Listener is a TCP socket that waits for connections.
 type Listener struct {
 	Address string // "::", "::1", "0.0.0.0", …

@@ -42,7 +42,7 @@ type Status struct {
 
 	Restarting bool      // SIGHUP was sent and its outcome is awaited
 	KillAt     time.Time // when State is Stopping: when everything left is killed; zero once that happened
-	LeftOver   []int     // processes that outlived the kill, by PID
+	LeftOver   []Remnant // what outlived the kill
 
 	// LogTrouble says in one sentence why output does not go to the account's log file at the moment;
 	// empty when it does.
@@ -76,6 +76,9 @@ type Exit struct {
 	Asked  bool          // a person asked for it
 	Clean  bool          // status 0 of a long run
 	Host   bool          // the host's fault, not the customer's: not counted as a failure
+	// OutOfMemory is set when the kernel ended the program because memory ran out: its own, its account's, or that
+	// of the machine.
+	OutOfMemory bool
 	// LeftForeground is set when the main process ended and others of its run stayed; they were stopped.
 	LeftForeground bool
 }

@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"time"
 
@@ -33,6 +34,31 @@ func Open(pid int) (*Handle, error) {
 	default:
 		return nil, fmt.Errorf("open process %d: %w", pid, err)
 	}
+}
+
+// CheckPidfds is an error where pidfds cannot be used: on a kernel before Linux 5.4, or because a filter of system
+// calls refuses one of those that they need.
+func CheckPidfds() error {
+	pid := os.Getpid()
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return refused("pidfd_open", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, 0, nil, 0); err != nil {
+		return refused("pidfd_send_signal", err)
+	}
+	// ECHILD: nobody is the child of itself, so the call has understood what a pidfd is.
+	err = unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG, nil)
+	if !errors.Is(err, unix.ECHILD) {
+		return refused("waitid", err)
+	}
+	return nil
+}
+
+func refused(call string, err error) error {
+	return fmt.Errorf("the system call %s is refused (%w); upkeep needs Linux 5.4 or newer, without a filter that keeps "+
+		"it from watching processes", call, err)
 }
 
 // Close gives the pidfd back.

@@ -83,7 +83,7 @@ func (a *actor) launch() {
 func (a *actor) end() {
 	a.stdin.Close()
 	a.pipe.Close()
-	if left, err := KillAll(context.Background(), a.group); len(left) > 0 || err != nil {
+	if left, err := KillAll(context.Background(), a.group, patience); len(left) > 0 || err != nil {
 		a.tb.Errorf("processes of the test are left: %v, %v", left, err)
 	}
 	_ = a.Process.Kill() // if it was none of the group

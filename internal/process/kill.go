@@ -12,28 +12,23 @@ import (
 	"upkeep/internal/panel"
 )
 
-const (
-	// killRounds bounds KillAll: each round kills everything that was there at its beginning.
-	killRounds = 10
-	// killWait is how long all rounds together wait for processes to die of SIGKILL. Only those that wait for a
-	// disk or the network inside the kernel need longer.
-	killWait = 2 * time.Second
-)
+// killRounds bounds KillAll: each round kills everything that was there at its beginning.
+const killRounds = 10
 
-// KillAll kills every process of the group and waits a moment for their end. It returns those that are left, which
-// no signal can end at the moment. Without a control group all members are stopped before any is killed, so that
+// KillAll kills every process of the group and waits for their end, no longer than patience; only those that wait for
+// a disk or the network inside the kernel need more than milliseconds. It returns those that are left. Without a control group all members are stopped before any is killed, so that
 // none can start another while the list is worked through.
-func KillAll(ctx context.Context, g Group) (left []int, err error) {
-	until := time.Now().Add(killWait)
+func KillAll(ctx context.Context, g Group, patience time.Duration) (left []int, err error) {
+	until := time.Now().Add(patience)
 	for range killRounds {
-		handles, err := openMembers(ctx, g)
+		handles, err := killRound(ctx, g)
 		if err != nil {
 			return nil, fmt.Errorf("kill processes: %w", err)
 		}
 		if len(handles) == 0 {
 			return nil, nil
 		}
-		err = errors.Join(kill(ctx, g, &handles), awaitAll(ctx, handles, until))
+		err = awaitAll(ctx, handles, until)
 		closeAll(handles)
 		if err != nil {
 			return nil, fmt.Errorf("kill processes: %w", err)
@@ -45,13 +40,26 @@ func KillAll(ctx context.Context, g Group) (left []int, err error) {
 	return Members(ctx, g)
 }
 
-func kill(ctx context.Context, g Group, handles *[]*Handle) error {
+// killRound kills once, and returns handles on what was there.
+func killRound(ctx context.Context, g Group) ([]*Handle, error) {
 	if g.Identity.Cgroup != "" {
-		return cgroup.Kill(g.Identity.Cgroup)
+		// First of all, because there may be more processes than handles could be opened on.
+		if err := cgroup.Kill(g.Identity.Cgroup); err != nil {
+			return nil, err
+		}
+		return openMembers(ctx, g)
 	}
-	err := stopAll(ctx, g, handles)
+	handles, err := openMembers(ctx, g)
+	if err != nil || len(handles) == 0 {
+		return nil, err
+	}
+	err = stopAll(ctx, g, &handles)
 	// Whatever went wrong, nothing stays behind stopped.
-	return errors.Join(err, signalEach(*handles, syscall.SIGKILL))
+	if err = errors.Join(err, signalEach(handles, syscall.SIGKILL)); err != nil {
+		closeAll(handles)
+		return nil, err
+	}
+	return handles, nil
 }
 
 // stopAll stops the processes and those that they started before they stood still, until there are no new ones. It
@@ -82,9 +90,9 @@ func stopAll(ctx context.Context, g Group, handles *[]*Handle) error {
 	return nil
 }
 
-// openMembers opens a handle on each member. A number read before a handle is opened may belong to somebody else by
-// then, so membership is asked for twice and must hold both times; a member that came in between is for the next
-// call.
+// openMembers opens a handle on each member, as far as descriptors go; to get none although some live is an error. A
+// number read before a handle is opened may belong to somebody else by then, so membership is asked for twice and must
+// hold both times; a member that came in between is for the next call.
 func openMembers(ctx context.Context, g Group) ([]*Handle, error) {
 	pids, err := Members(ctx, g)
 	if err != nil || len(pids) == 0 {
@@ -92,9 +100,15 @@ func openMembers(ctx context.Context, g Group) ([]*Handle, error) {
 	}
 	handles := make([]*Handle, 0, len(pids))
 	for _, pid := range pids {
-		if h, err := Open(pid); err == nil {
+		h, e := Open(pid)
+		if e == nil {
 			handles = append(handles, h)
+		} else if !errors.Is(e, panel.ErrGone) {
+			err = e
 		}
+	}
+	if err != nil && len(handles) == 0 {
+		return nil, err
 	}
 	again, err := Members(ctx, g)
 	if err != nil {

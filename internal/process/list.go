@@ -113,11 +113,32 @@ func (f family) descends(pid int) bool {
 // bootTime is the wall time that corresponds to zero ticks, by the wall clock of now: a start time told from it
 // fits to what clocks show, also after the clock was set.
 func bootTime() (time.Time, error) {
+	up, err := sinceBoot()
+	return time.Now().Round(0).Add(-up), err
+}
+
+// Age is how long ago something began that began at so many clock ticks since boot. No setting of the wall clock
+// changes it; sleep of the machine counts.
+func Age(startTicks uint64) (time.Duration, error) {
+	up, err := sinceBoot()
+	return up - ticks(startTicks), err
+}
+
+func sinceBoot() (time.Duration, error) {
 	var up unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
-		return time.Time{}, fmt.Errorf("clock: %w", err)
+		return 0, fmt.Errorf("clock: %w", err)
 	}
-	return time.Now().Round(0).Add(-time.Duration(up.Nano())), nil
+	return time.Duration(up.Nano()), nil
+}
+
+// State is the word for what a process does now; empty when it has ended.
+func State(pid int) string {
+	s, err := readStat(pid)
+	if err != nil {
+		return ""
+	}
+	return stateWord(s.state)
 }
 
 func stateWord(letter byte) string {
@@ -127,7 +148,7 @@ func stateWord(letter byte) string {
 	case 'S':
 		return "sleeping"
 	case 'D':
-		return "waiting for disk"
+		return panel.WaitingForDisk
 	case 'T':
 		return "stopped"
 	case 't':

@@ -4,6 +4,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -158,4 +159,16 @@ func FuzzCommandLine(f *testing.F) {
 			t.Errorf("%q", line)
 		}
 	})
+}
+
+func TestState(t *testing.T) {
+	a := play(t, rungs[1], "tree", "0")
+	a.line()
+	pid := a.Process.Pid
+	eventually(t, "it sleeps", func() bool { return State(pid) == "sleeping" })
+	check(t, a.Process.Signal(syscall.SIGSTOP))
+	eventually(t, "it stands still", func() bool { return State(pid) == "stopped" })
+	if got := State(1 << 30); got != "" {
+		t.Errorf("the state of no process is %q", got)
+	}
 }

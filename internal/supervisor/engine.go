@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,7 +35,8 @@ type Journal interface {
 
 // host is the machine under the engine. Tests put a fake in its place; everything else uses realHost.
 type host interface {
-	// launch executes a run's program, and returns when it was executed or could not be.
+	// launch executes a run's program, and returns when it was executed or could not be. With both an exit and a
+	// PID the process hangs, cannot be ended, and is watched already.
 	launch(ctx context.Context, svc panel.Service, acct panel.Account, do doLaunch) (evLaunched, *panel.Exit)
 	// watch begins to report the run's exit through the notify function the host was made with.
 	watch(id panel.ServiceID, run int)
@@ -54,9 +56,14 @@ type host interface {
 	tookOver()
 	// identity of the live run's main process, for whoever looks at processes.
 	identity(id panel.ServiceID) (panel.Identity, bool)
+	// state is the word for what a process does now.
+	state(pid int) string
 	// trouble is why output does not go to the account's log file.
 	trouble(id panel.ServiceID) string
+	// run reports exits until ctx ends, or until it cannot any more, which is an error.
 	run(ctx context.Context) error
+	// close gives back what is held, after run and when no worker is left.
+	close()
 }
 
 // Engine runs services. Its methods may be called by any goroutine, and answer once Run has taken over what it
@@ -64,9 +71,11 @@ type host interface {
 type Engine struct {
 	policy  panel.Policy
 	journal Journal
+	late    *lateJournal // the same, for what could not be written; nil in tests that have no need of it
 	host    host
 	log     *slog.Logger
 	jitter  func(time.Duration) time.Duration
+	limits  panel.HostLimits
 
 	requests chan request
 	results  chan result
@@ -129,6 +138,10 @@ func (e *Engine) Status(_ context.Context, ids ...panel.ServiceID) (map[panel.Se
 	for _, id := range ids {
 		if s, ok := e.statuses[id]; ok {
 			s.LogTrouble = e.host.trouble(id)
+			s.LeftOver = slices.Clone(s.LeftOver)
+			for i := range s.LeftOver {
+				s.LeftOver[i].State = e.host.state(s.LeftOver[i].PID)
+			}
 			found[id] = s
 		}
 	}

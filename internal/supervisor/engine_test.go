@@ -281,7 +281,7 @@ func TestUnkillable(t *testing.T) {
 		s.pass(time.Minute)
 		pause := askErr(func() error { return s.Pause(t.Context(), id, ann) })
 		s.pass(time.Hour)
-		if got := s.status(id); got.State != panel.Stopping || !slices.Equal(got.LeftOver, []int{pidOf(id, 1)}) {
+		if got := s.status(id); got.State != panel.Stopping || !slices.Equal(got.LeftOver, []panel.Remnant{{PID: pidOf(id, 1), State: panel.WaitingForDisk}}) {
 			t.Errorf("status %+v, want the process named", got)
 		}
 		if pause.answered() {

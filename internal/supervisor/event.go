@@ -49,11 +49,14 @@ type (
 		cause     panel.Cause
 		by        panel.Actor
 	}
-	// evAdopt: upkeep has started and the latest run is alive; ended is set when its main process is not.
+	// evAdopt: upkeep has started and the latest run is alive; ended is set when its main process is not, and
+	// unrecorded when the run was not known to the journal.
 	evAdopt struct {
 		pid       int
 		startedAt time.Time
 		ended     *panel.Exit
+
+		unrecorded *panel.RunStart
 	}
 	// evLaunched: the program was executed.
 	evLaunched struct {
@@ -61,10 +64,11 @@ type (
 		shell             bool
 		at                time.Time
 	}
-	// evNotLaunched: it was not.
+	// evNotLaunched: it was not. pid is a process that hangs on the way to it; 0 when nothing is left.
 	evNotLaunched struct {
 		run  int
 		exit panel.Exit
+		pid  int
 	}
 	// evExited: the main process ended.
 	evExited struct {

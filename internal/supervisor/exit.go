@@ -13,11 +13,14 @@ import (
 	"upkeep/internal/process"
 )
 
-// watch begins to report the exit of a run's main process.
+// watch begins to report the exit of a run's main process. When the kernel has no room for that it tries again: an
+// exit is never missed for good.
 func (h *realHost) watch(id panel.ServiceID, run int) {
 	r, err := h.find(id, run)
 	if err == nil {
-		err = h.poll.watch(r.pidfd, runKey{id, run})
+		if err = h.poll.watch(r.pidfd, runKey{id, run}); err != nil {
+			time.AfterFunc(lookAgain, func() { h.watch(id, run) })
+		}
 	}
 	if err != nil {
 		h.Log.Error("watch run", "service", id, "run", run, "err", err)
@@ -38,39 +41,38 @@ func (h *realHost) exited(key runKey) {
 		exit = h.statusOf(r)
 	}
 	exit.At = at
+	explain(exit, r)
 	h.notify(key.service, evExited{key.run, *exit})
 }
 
 // peek is the exit of a main process that is upkeep's child and has ended. It stays a zombie until its end is
-// stored.
+// stored. Whoever traces a process can hold back its end from the parent, for as long as they like: then /proc tells.
 func (h *realHost) peek(r *liveRun) *panel.Exit {
-	status, ok := waitPidfd(r.pidfd, unix.WNOWAIT)
+	status, ok := waitPidfd(r.pidfd, unix.WNOWAIT|unix.WNOHANG)
+	if !ok {
+		status, ok = process.ExitStatus(r.pidfd, r.identity.PID)
+	}
 	if !ok {
 		return &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 	}
 	return exitOf(status)
 }
 
-// reap reaps the main process of a run that has ended, when it is upkeep's child and was not reaped yet.
+// reap reaps the main process of a run that has ended, when it is upkeep's child and was not reaped yet. One whose end
+// is held back is left to reapOrphans.
 func (h *realHost) reap(r *liveRun) {
 	h.mu.Lock()
 	mine := h.mains[r.identity.PID]
+	delete(h.mains, r.identity.PID)
 	h.mu.Unlock()
 	if mine {
-		h.waitFor(r)
+		waitPidfd(r.pidfd, unix.WNOHANG)
+		poke() // an orphan that ended at the same time may stand behind it
 	}
 }
 
-// waitFor reaps a main process that is upkeep's child, which has ended or is about to.
-func (h *realHost) waitFor(r *liveRun) {
-	waitPidfd(r.pidfd, 0)
-	h.mu.Lock()
-	delete(h.mains, r.identity.PID)
-	h.mu.Unlock()
-	poke() // an orphan that ended at the same time may stand behind it
-}
-
-// waitPidfd waits for the end of a child by its pidfd, and reaps it unless options holds WNOWAIT.
+// waitPidfd reaps a child by its pidfd, once it has ended: options may hold WNOWAIT to leave it, and WNOHANG not to
+// wait for the end.
 func waitPidfd(fd, options int) (syscall.WaitStatus, bool) {
 	var info unix.Siginfo
 	for {

@@ -44,6 +44,7 @@ type fakeHost struct {
 	notify  notify
 	journal *memory
 	program func(panel.ServiceID, int) program // of a service's run
+	breaks  chan error                         // what run ends with
 
 	mu       sync.Mutex
 	runs     map[panel.ServiceID]*fakeRun
@@ -70,7 +71,7 @@ type fakeRun struct {
 func newFakeHost(t *testing.T, journal *memory, program func(panel.ServiceID, int) program) *fakeHost {
 	return &fakeHost{
 		t: t, journal: journal, program: program, runs: map[panel.ServiceID]*fakeRun{}, lost: map[panel.ServiceID]*panel.Exit{},
-		stuck:    map[panel.ServiceID]chan struct{}{},
+		stuck: map[panel.ServiceID]chan struct{}{}, breaks: make(chan error, 1),
 		inLaunch: map[panel.AccountID]int{}, most: map[panel.AccountID]int{},
 	}
 }
@@ -252,11 +253,18 @@ func (h *fakeHost) takeOver(_ context.Context, svc panel.Service, _ panel.Accoun
 
 func (h *fakeHost) identity(panel.ServiceID) (panel.Identity, bool) { return panel.Identity{}, false }
 func (h *fakeHost) trouble(panel.ServiceID) string                  { return "" }
+func (h *fakeHost) state(int) string                                { return panel.WaitingForDisk }
 
 func (h *fakeHost) run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-h.breaks:
+		return err
+	}
 }
+
+func (h *fakeHost) close() {}
 
 // lives reports whether anything of a service is there.
 func (h *fakeHost) lives(id panel.ServiceID) bool {

@@ -46,8 +46,13 @@ type Config struct {
 	Instance string // of this upkeep, unique on the machine, [a-z0-9]
 	Helper   string // path of upkeep-helper
 
+	// FIFOs is the folder of the services' FIFOs, each named by its ID. Programs that write over their environment are
+	// recognised by them when a run is not recorded; empty leaves that out.
+	FIFOs string
 	// OpenFile is the soft limit of open descriptors of a service; 0 means 1024, what a login shell has.
 	OpenFile uint64
+	// Account and Service are the limits of every account and of every service.
+	Account, Service panel.Limits
 	// NoCgroup keeps the engine from control groups even where they could be used.
 	NoCgroup bool
 }
@@ -61,23 +66,31 @@ func New(c Config) (*Engine, error) {
 	if err := unix.Access(c.Helper, unix.X_OK); err != nil {
 		return nil, fmt.Errorf("helper %s: %w; build it with \"make build\" or set its path", c.Helper, err)
 	}
+	late := newLateJournal(c.Journal)
+	c.Journal = late
 	h, err := newRealHost(c)
 	if err != nil {
 		return nil, err
 	}
-	return newEngine(c.Policy, c.Journal, func(n notify) host { h.notify = n; return h }, c.Log), nil
+	e := newEngine(c.Policy, late, func(n notify) host { h.notify = n; return h }, c.Log)
+	e.late = late
+	e.limits = h.limits()
+	return e, nil
 }
 
 // realHost does what the engine wants on this machine.
 type realHost struct {
 	Config
-	notify notify
-	bootID string
-	tree   *cgroup.Tree // nil where control groups cannot be used
-	spares *spares
-	poll   *poller
+	notify  notify
+	bootID  string
+	tree    *cgroup.Tree // nil where control groups cannot be used
+	limiter *cgroup.Limiter
+	spares  *spares
+	poll    *poller
 	// looking wakes lookAtStopping: a run without a control group is being stopped.
 	looking chan struct{}
+	// carriers are the processes of services by what they carry; nil until the take-over needs them. Only that uses it.
+	carriers map[panel.ServiceID][]process.Carrier
 
 	mu   sync.Mutex
 	runs map[panel.ServiceID]*liveRun
@@ -92,6 +105,7 @@ type liveRun struct {
 	service  panel.ServiceID
 	run      int
 	identity panel.Identity
+	limits   cgroup.Group
 	pidfd    int  // of the main process; closed at the end of the run
 	child    bool // the main process is upkeep's own child, so its status is had by waiting
 	stopping bool // changes of the group are reported
@@ -113,7 +127,10 @@ func newRealHost(c Config) (*realHost, error) {
 	}
 	h := &realHost{Config: c, runs: map[panel.ServiceID]*liveRun{}, mains: map[int]bool{},
 		looking: make(chan struct{}, 1)}
-	var err error
+	err := process.CheckPidfds()
+	if err != nil {
+		return nil, err
+	}
 	if h.bootID, err = process.BootID(); err != nil {
 		return nil, err
 	}
@@ -123,10 +140,11 @@ func newRealHost(c Config) (*realHost, error) {
 			return nil, err
 		}
 	}
-	if h.tree != nil {
-		h.tree.Sweep()
-	} else {
+	if h.tree == nil {
 		c.Log.Info("no control groups: runs are told apart by session and environment", "reason", err)
+	}
+	if h.limiter, err = newLimiter(c, h.tree); err != nil {
+		return nil, err
 	}
 	if h.poll, err = newPoller(); err != nil {
 		return nil, err
@@ -135,25 +153,27 @@ func newRealHost(c Config) (*realHost, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return nil, fmt.Errorf("become subreaper: %w", err)
 	}
-	h.spares = newSpares(c.Helper, h.tree)
+	h.spares = newSpares(c.Helper, h.tree, h.limiter)
 	h.left = c.Keeper.List(keeper.Runs())
 	c.Keeper.OnRefill(h.refillKeeper)
 	return h, nil
 }
 
-// run waits for exits until ctx ends. Programs live on; only the descriptors are closed.
+// run waits for exits until ctx ends. It returns an error when it cannot go on.
 func (h *realHost) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
 	group.Go(func() { h.reapOrphans(ctx) })
 	group.Go(func() { h.lookAtStopping(ctx) })
 	stop := context.AfterFunc(ctx, h.poll.wake)
 	defer stop()
 	err := h.poll.wait(ctx, h.exited, h.groupsChanged)
+	cancel()
 	group.Wait()
-	h.close()
 	return err
 }
 
+// close gives back what the host holds. Programs live on; only the descriptors are closed.
 func (h *realHost) close() {
 	h.spares.dismiss()
 	h.poll.close()
@@ -167,6 +187,9 @@ func (h *realHost) close() {
 		if err := h.tree.Close(); err != nil {
 			h.Log.Error("close control groups", "err", err)
 		}
+	}
+	if err := h.limiter.Close(); err != nil {
+		h.Log.Error("close control groups of limits", "err", err)
 	}
 }
 
@@ -201,6 +224,7 @@ func (h *realHost) identity(id panel.ServiceID) (panel.Identity, bool) {
 }
 
 func (h *realHost) trouble(id panel.ServiceID) string { return h.Output.Trouble(id) }
+func (h *realHost) state(pid int) string              { return process.State(pid) }
 
 // markTime bounds the wait for the last line of a run: it is worth a moment, not a start held up by a home that
 // hangs.
@@ -235,6 +259,7 @@ func (h *realHost) release(r *liveRun) {
 		h.poll.forget(r.pidfd)
 		unix.Close(r.pidfd)
 	}
+	defer h.limiter.Remove(r.limits)
 	if r.identity.Cgroup == "" {
 		return
 	}

@@ -83,7 +83,7 @@ func (w *world) deliver(fail bool) error {
 			return errors.New("a second run was launched while one lives")
 		}
 		if fail {
-			e = evNotLaunched{ev.run, panel.Exit{Kind: panel.EndNotRun, At: w.now}}
+			e = evNotLaunched{run: ev.run, exit: panel.Exit{Kind: panel.EndNotRun, At: w.now}}
 			break
 		}
 		w.alive = true

@@ -18,9 +18,9 @@ func lastLine(e panel.Exit) string {
 	}
 	switch e.Kind {
 	case panel.EndExited:
-		return fmt.Sprintf("run %d ended: exit status %d%s", e.Run, e.Code, after)
+		return fmt.Sprintf("run %d ended: %sexit status %d%s", e.Run, forMemory(e), e.Code, after)
 	case panel.EndSignaled:
-		return fmt.Sprintf("run %d ended: signal %s%s", e.Run, unix.SignalName(syscall.Signal(e.Signal)), after)
+		return fmt.Sprintf("run %d ended: %ssignal %s%s", e.Run, forMemory(e), unix.SignalName(syscall.Signal(e.Signal)), after)
 	case panel.EndNotRun:
 		reason := e.Detail
 		if e.Errno != 0 {
@@ -29,4 +29,11 @@ func lastLine(e panel.Exit) string {
 		return fmt.Sprintf("run %d could not start: %s: %s", e.Run, e.Step, reason)
 	}
 	return fmt.Sprintf("run %d ended while upkeep was away, exit status unknown", e.Run)
+}
+
+func forMemory(e panel.Exit) string {
+	if e.OutOfMemory {
+		return "out of memory, "
+	}
+	return ""
 }

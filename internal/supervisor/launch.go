@@ -34,7 +34,8 @@ type launch struct {
 	ident  panel.Identity
 }
 
-// launch takes a start from the definition to the executed program. The exit says which step failed.
+// launch takes a start from the definition to the executed program. The exit says which step failed; the process of
+// a launcher that does not come back from it then stands in what was launched.
 func (h *realHost) launch(ctx context.Context, svc panel.Service, acct panel.Account, do doLaunch) (evLaunched, *panel.Exit) {
 	l := &launch{svc: svc, acct: acct, do: do}
 	l.ident.BootID, l.ident.Marker = h.bootID, h.marker(svc.ID, do.run)
@@ -67,7 +68,7 @@ func (h *realHost) marker(id panel.ServiceID, run int) string {
 func (h *realHost) findUser(_ context.Context, l *launch) *panel.Exit {
 	var err error
 	if l.login, err = lookUp(l.acct); err != nil {
-		return &panel.Exit{Kind: panel.EndNotRun, Step: panel.StepUser, Detail: err.Error(), Host: true}
+		return hostExit(panel.StepUser, err)
 	}
 	return nil
 }
@@ -101,6 +102,7 @@ func (h *realHost) describe(_ context.Context, l *launch) *panel.Exit {
 		Directory: filepath.Join(l.acct.Home, l.svc.Directory), Argv: argv, Env: env,
 		Banner: fmt.Sprintf("upkeep: run %d started, pid %%d", l.do.run),
 	}
+	h.limit(l)
 	return nil
 }
 
@@ -122,7 +124,7 @@ func sourceOf(svc panel.Service, acct panel.Account, who login) logs.Source {
 func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaunched, *panel.Exit) {
 	l.ident.PID, l.ident.StartTicks, l.ident.Inode = spare.PID, spare.startTicks, spare.inode
 	l.ident.Cgroup, l.spec.Cgroups = spare.group, spare.cgroups()
-	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, pidfd: spare.PidFD, child: true}
+	r := &liveRun{service: l.svc.ID, run: l.do.run, identity: l.ident, limits: spare.limits, pidfd: spare.PidFD, child: true}
 	h.Keeper.Put(r.name(), r.pidfd)
 	if err := h.begin(ctx, l); err != nil {
 		h.Keeper.Drop(r.name())
@@ -133,8 +135,13 @@ func (h *realHost) execute(ctx context.Context, l *launch, spare *spare) (evLaun
 	h.spares.disown(spare.PID)
 	err := spare.Execute(&l.spec, l.output)
 	at := time.Now()
+	if errors.Is(err, launcher.ErrTimeout) {
+		h.watch(r.service, r.run) // it ends when what it waits for comes back
+		return evLaunched{pid: spare.PID}, hungStart(l)
+	}
 	if err != nil {
-		h.waitFor(r) // it has ended, or is about to
+		_, _ = waitPidfd(r.pidfd, unix.WNOWAIT) // until it has ended, which it is about to
+		h.reap(r)
 		return evLaunched{}, failedStart(err)
 	}
 	return evLaunched{run: l.do.run, pid: spare.PID, version: l.svc.Version, shell: l.shell, at: at}, nil
@@ -166,6 +173,12 @@ func hostExit(step panel.Step, err error) *panel.Exit {
 		exit.Errno = int(errno)
 	}
 	return exit
+}
+
+// hungStart is a start that a file system holds up: the home's, or that of the program.
+func hungStart(l *launch) *panel.Exit {
+	return &panel.Exit{Kind: panel.EndNotRun, Step: panel.StepDirectory, Errno: int(unix.ETIMEDOUT),
+		Detail: l.spec.Directory, Host: true, At: time.Now()}
 }
 
 // failedStart turns what the launcher said into the exit of the run.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"upkeep/internal/panel"
@@ -16,6 +17,7 @@ type request struct {
 	add     *addition      // the service is new
 	update  *panel.Service // its definition was edited
 	stopAll bool
+	catchUp bool              // write what could not be written before
 	until   func(*entry) bool // the answer waits for this; nil answers at once
 	outcome bool              // the answer is the outcome of a restart
 	reply   chan answer
@@ -93,15 +95,19 @@ func (e *Engine) Run(ctx context.Context) error {
 	err := l.takeOver(ctx)
 	if err == nil {
 		close(e.ready)
-		l.serve(ctx)
+		l.serve(ctx, hostDone)
 	}
 	close(e.stopped)
 	l.pool.wait()
 	stopHost()
-	return errors.Join(err, <-hostDone)
+	err = errors.Join(err, <-hostDone)
+	e.host.close()
+	return err
 }
 
-func (l *loop) serve(ctx context.Context) {
+// serve returns when ctx ends, StopAll is done, or the host has ended: without it exits are not seen, and whoever
+// starts upkeep anew finds every program as it was left.
+func (l *loop) serve(ctx context.Context, hostDone chan error) {
 	for {
 		if l.stopping != nil && l.allStopped() {
 			l.stopping.reply <- answer{}
@@ -110,6 +116,10 @@ func (l *loop) serve(ctx context.Context) {
 		l.arm()
 		select {
 		case <-ctx.Done():
+			l.drain()
+			return
+		case err := <-hostDone:
+			hostDone <- err // for Run
 			l.drain()
 			return
 		case r := <-l.requests:
@@ -164,8 +174,12 @@ func (l *loop) takeOver(ctx context.Context) error {
 	}
 	l.host.tookOver()
 	for i, svc := range services {
+		rec := last[svc.ID]
+		if ev, ok := found[i].(evAdopt); ok && ev.unrecorded != nil {
+			rec.RunStart, rec.Live = *ev.unrecorded, true
+		}
 		en := l.enter(svc, accounts[svc.Account])
-		en.machine.restore(last[svc.ID])
+		en.machine.restore(rec, time.Now())
 		l.apply(en, found[i])
 	}
 	return nil
@@ -198,6 +212,9 @@ func (l *loop) request(r request) {
 	}
 	if r.update != nil {
 		en.svc = *r.update
+	}
+	if r.catchUp {
+		l.carry(en, []action{doCatchUp{}})
 	}
 	if r.event == nil {
 		r.reply <- answer{}
@@ -269,7 +286,7 @@ func (l *loop) step(en *entry, ev event) []action {
 
 // carry files the actions, makes the new state visible, and then answers who waited for it.
 func (l *loop) carry(en *entry, actions []action) {
-	en.queue = append(en.queue, actions...)
+	en.file(actions)
 	l.hand(en)
 	l.reschedule(en, en.machine.next())
 	l.publish(en.svc.ID, en.machine.status())
@@ -279,6 +296,20 @@ func (l *loop) carry(en *entry, actions []action) {
 		}
 	}
 	l.answerWaiters(en)
+}
+
+// file queues actions. A kill, or a look, that still waits for its turn is not queued again: what outlives the kill is
+// killed every second, for as long as it likes.
+func (en *entry) file(actions []action) {
+	for _, a := range actions {
+		switch a.(type) {
+		case doKill, doInspect:
+			if slices.Contains(en.queue, a) {
+				continue
+			}
+		}
+		en.queue = append(en.queue, a)
+	}
 }
 
 // hand gives what is queued to a worker, unless one is busy with the batch before.

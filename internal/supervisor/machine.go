@@ -110,6 +110,8 @@ type (
 	}
 	doRefuse struct{ err error }
 	doForget struct{}
+	// doCatchUp is the loop's own: write what could not be written before.
+	doCatchUp struct{}
 )
 
 // signalKind is one of the three that the machine sends.
@@ -126,10 +128,26 @@ func newMachine(policy panel.Policy, jitter func(time.Duration) time.Duration, w
 }
 
 // restore continues where rec left off. It is called before the first event.
-func (m *machine) restore(rec panel.Recovery) {
+//
+// Stored times are of a wall clock that may have been wrong then, or set since. So they are tied to the clock of
+// this process, which nobody sets, and none is believed that would let a service wait for longer than the policy
+// does, or be disabled by failures that have not happened yet.
+func (m *machine) restore(rec panel.Recovery, now time.Time) {
 	m.run, m.version, m.shell = rec.Number, rec.Version, rec.Shell
-	m.pace, m.lastExit = rec.Pace, rec.LastExit
+	m.lastExit = rec.LastExit
+	m.pace = panel.Pace{Tries: rec.Tries}
+	for _, at := range rec.Failures {
+		if !at.After(now) {
+			m.pace.Failures = append(m.pace.Failures, tied(at, now))
+		}
+	}
+	if !rec.NextTry.IsZero() {
+		m.pace.NextTry = earlier(tied(rec.NextTry, now), now.Add(m.longestDelay()))
+	}
 }
+
+// tied is the same time as t by the wall clock of now, told by the monotonic clock of now.
+func tied(t, now time.Time) time.Time { return now.Add(t.Sub(now)) }
 
 // state is the visible state.
 func (m *machine) state() panel.State {
@@ -192,7 +210,10 @@ func (m *machine) status() panel.Status {
 	s := panel.Status{
 		State: m.state(), Since: m.since, Run: m.run, LastExit: m.lastExit,
 		Failures: len(m.pace.Failures), Limit: m.policy.BudgetLimit, Window: m.policy.BudgetWindow,
-		Restarting: m.restart != nil, LeftOver: m.leftOver,
+		Restarting: m.restart != nil,
+	}
+	for _, pid := range m.leftOver {
+		s.LeftOver = append(s.LeftOver, panel.Remnant{PID: pid})
 	}
 	if m.live() {
 		s.PID, s.StartedAt, s.Version, s.Shell = m.pid, m.startedAt, m.version, m.shell

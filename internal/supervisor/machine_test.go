@@ -148,7 +148,7 @@ func TestEveryPair(t *testing.T) {
 			starting:  none(starting), running: none(running), waiting: none(waiting),
 			terminating: none(terminating), killing: none(killing),
 		}},
-		{"not launched", evNotLaunched{7, panel.Exit{Kind: panel.EndNotRun, At: epoch}}, 0, [phases]want{
+		{"not launched", evNotLaunched{run: 7, exit: panel.Exit{Kind: panel.EndNotRun, At: epoch}}, 0, [phases]want{
 			resting:   none(resting),
 			launching: {launching, []string{"end not-run", "launch 8 exit"}},
 			starting:  none(starting), running: none(running), waiting: none(waiting),
@@ -204,7 +204,7 @@ func TestEveryPair(t *testing.T) {
 // TestStaleRuns drops everything that an earlier run reports.
 func TestStaleRuns(t *testing.T) {
 	for _, ev := range []event{
-		evLaunched{run: 6, pid: 1, at: epoch}, evNotLaunched{6, panel.Exit{}}, evExited{6, panel.Exit{}}, evInspected{run: 6},
+		evLaunched{run: 6, pid: 1, at: epoch}, evNotLaunched{run: 6}, evExited{6, panel.Exit{}}, evInspected{run: 6},
 	} {
 		for p := phase(0); p < phases; p++ {
 			m := at(p)
@@ -337,7 +337,7 @@ func TestRestartOutcomes(t *testing.T) {
 		}, panel.Failed, 200 * time.Millisecond, 0},
 		{"a new run that cannot be started has failed", running, false, []say{
 			{exitedWith(0, sec(0.1)), sec(0.1)}, {evInspected{run: 7}, sec(0.1)},
-			{evNotLaunched{8, panel.Exit{Kind: panel.EndNotRun, At: sec(0.2)}}, sec(0.2)},
+			{evNotLaunched{run: 8, exit: panel.Exit{Kind: panel.EndNotRun, At: sec(0.2)}}, sec(0.2)},
 		}, panel.Failed, 0, 0},
 		{"hard: stopped, then started", running, true, []say{
 			{evInspected{7, []int{4242}}, sec(0)}, {exitedWith(0, sec(2)), sec(2)}, {evInspected{run: 7}, sec(2)},
@@ -437,7 +437,7 @@ func TestLeftOver(t *testing.T) {
 	m.on(exitedWith(0, epoch), epoch)
 	m.on(evDeadline{}, epoch.Add(10*time.Second))
 	m.on(evInspected{7, []int{4300}}, epoch.Add(10*time.Second))
-	if s := m.status(); s.State != panel.Stopping || len(s.LeftOver) != 1 || s.LeftOver[0] != 4300 {
+	if s := m.status(); s.State != panel.Stopping || len(s.LeftOver) != 1 || s.LeftOver[0].PID != 4300 {
 		t.Fatalf("status: got %+v, want stopping with 4300 left over", s)
 	}
 	m.on(evInspected{run: 7}, epoch.Add(11*time.Second))
@@ -477,7 +477,7 @@ func TestBoot(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(panel.DefaultPolicy(), sameDelay, tt.wanted, epoch)
-			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Pace: tt.pace})
+			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Pace: tt.pace}, epoch)
 			got := words(m.on(tt.boot, epoch))
 			if m.state() != tt.want || fmt.Sprint(got) != fmt.Sprint(tt.do) {
 				t.Errorf("got %s and %q, want %s and %q", m.state(), got, tt.want, tt.do)
@@ -508,7 +508,7 @@ func TestExitWhileAway(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := newMachine(panel.DefaultPolicy(), sameDelay, tt.wanted, epoch)
-			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}})
+			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}}, epoch)
 			m.on(evBoot{lost: tt.exit, startedAt: started, cause: panel.CauseExit}, epoch)
 			got := m.lastExit
 			if got.Uptime != tt.exit.At.Sub(started) || got.Asked != tt.asked || got.Clean != tt.clean {

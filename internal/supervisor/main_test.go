@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/fault"
 	"upkeep/internal/process"
 )
 
@@ -20,6 +21,10 @@ var reapedTell bool
 var helperPath string
 
 func TestMain(m *testing.M) {
+	fault.Main()
+	if pid := os.Getenv(tracerVariable); pid != "" {
+		os.Exit(beTracer(pid))
+	}
 	if text := os.Getenv(daemonVariable); text != "" {
 		os.Exit(beDaemon(text))
 	}

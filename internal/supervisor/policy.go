@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"upkeep/internal/panel"
@@ -50,7 +51,8 @@ func (m *machine) wasAsked(at time.Time) bool {
 
 // completed is the exit of the run, now that nothing of it is left.
 func (m *machine) completed() panel.Exit {
-	return m.judge(*m.ended, !m.strayed && m.wasAsked(m.ended.At))
+	ran := m.ended.Kind != panel.EndNotRun // what never ran was not stopped, either
+	return m.judge(*m.ended, ran && !m.strayed && m.wasAsked(m.ended.At))
 }
 
 // judge completes what is known of an exit by what it means.
@@ -59,6 +61,7 @@ func (m *machine) judge(exit panel.Exit, asked bool) panel.Exit {
 	if !m.startedAt.IsZero() {
 		exit.Uptime = max(exit.At.Sub(m.startedAt), 0)
 	}
+	exit.OutOfMemory = exit.OutOfMemory && !exit.Asked // a helper was killed for memory before
 	exit.Clean = !exit.Asked && !m.strayed && exit.Kind == panel.EndExited && exit.Code == 0 &&
 		exit.Uptime >= m.policy.StableAfter
 	return exit
@@ -142,6 +145,11 @@ func (m *machine) forgetOldFailures(now time.Time) {
 		}
 	}
 	m.pace.Failures = kept
+}
+
+// longestDelay is how long a service ever waits for its next try.
+func (m *machine) longestDelay() time.Duration {
+	return max(slices.Max(m.policy.Backoff)*time.Duration(100+m.policy.JitterPercent)/100, maxHostDelay)
 }
 
 // delay is how long to wait after an exit, and moves on to the next longer one.

@@ -31,6 +31,7 @@ type plan struct {
 	shared   bool   // services run as the one who runs the test; always so without root
 	user     string // Unix user of the account; "nobody" when empty
 	helper   string // path of the helper, when it is not the usual one
+	limits   panel.HostLimits
 	journal  func(Journal) Journal
 	keeper   Keeper
 }
@@ -155,7 +156,8 @@ func open(dir string, p plan, st *store.Store) (*Engine, func() error, error) {
 		journal = p.journal(journal)
 	}
 	engine, err := New(Config{Policy: p.policy, Journal: journal, Output: output, Log: log, Instance: st.InstanceID(),
-		Helper: p.helper, NoCgroup: p.noCgroup, Keeper: p.keeper})
+		Helper: p.helper, NoCgroup: p.noCgroup, Account: p.limits.Account, Service: p.limits.Service, Keeper: p.keeper,
+		FIFOs: filepath.Join(dir, "state", "fifos")})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -215,8 +217,14 @@ func (s *site) spareGroups() []string {
 func (s *site) strayGroups() []string {
 	waiting := s.spareGroups()
 	return slices.DeleteFunc(s.groups(), func(path string) bool {
-		return slices.ContainsFunc(waiting, func(spare string) bool { return strings.HasPrefix(spare, path) })
+		return slices.ContainsFunc(waiting, func(spare string) bool { return strings.HasPrefix(nameOf(spare), nameOf(path)) })
 	})
+}
+
+// nameOf is the path of a group below the directory of its hierarchy, where an upkeep of another group has it too.
+func nameOf(path string) string {
+	_, name, _ := strings.Cut(path, "/upkeep-")
+	return name
 }
 
 // processes are all that carry a marker of the site, zombies excluded.
@@ -250,22 +258,18 @@ func commandOf(pid int) string {
 	return strings.ReplaceAll(string(text), "\x00", " ")
 }
 
-// groups are the control groups of the site, its tree included unless that is all.
+// groups are the control groups of the site in every hierarchy.
 func (s *site) groups() []string {
 	var found []string
-	tree, err := cgroup.Find(s.store.InstanceID())
-	if errors.Is(err, cgroup.ErrUnavailable) {
-		return nil
+	for _, base := range cgroup.Trees(s.store.InstanceID()) {
+		err := filepath.WalkDir(base, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				found = append(found, path)
+			}
+			return nil // what vanishes meanwhile is not left
+		})
+		check(s.t, err)
 	}
-	check(s.t, err)
-	check(s.t, tree.Close()) // Find has made it, if it was not there
-	err = filepath.WalkDir(tree.Base(), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			found = append(found, path)
-		}
-		return nil // what vanishes meanwhile is not left
-	})
-	check(s.t, err)
 	return found
 }
 

@@ -26,7 +26,8 @@ type spare struct {
 	*launcher.Launcher
 	account    string
 	group      string // control group of the run to come; empty where there are none
-	join       bool   // the launcher has to join the group by itself
+	limits     cgroup.Group
+	join       bool // the launcher has to join the group by itself
 	startTicks uint64
 	inode      uint64
 }
@@ -37,10 +38,11 @@ type spare struct {
 // cgroup.procs, for which the kernel waits until every processor has let go of a lock: 12 ms where everything else
 // of a start takes two. To be cloned into one costs nothing.
 type spares struct {
-	helper string
-	tree   *cgroup.Tree // nil where control groups cannot be used
-	clone  bool         // launchers can be cloned into a group
-	serial atomic.Int64 // of the next group; begins with the time, so that no group was ever another upkeep's
+	helper  string
+	tree    *cgroup.Tree // nil where control groups cannot be used
+	limiter *cgroup.Limiter
+	clone   bool         // launchers can be cloned into a group
+	serial  atomic.Int64 // of the next group; begins with the time, so that no group was ever another upkeep's
 
 	mu      sync.Mutex
 	ready   []*spare     // oldest first, at most one an account
@@ -52,8 +54,8 @@ type spares struct {
 	group   sync.WaitGroup
 }
 
-func newSpares(helper string, tree *cgroup.Tree) *spares {
-	s := &spares{helper: helper, tree: tree, owned: map[int]bool{}}
+func newSpares(helper string, tree *cgroup.Tree, limiter *cgroup.Limiter) *spares {
+	s := &spares{helper: helper, tree: tree, limiter: limiter, owned: map[int]bool{}}
 	s.serial.Store(time.Now().UnixMicro())
 	s.clone = tree != nil && s.cloneWorks()
 	return s
@@ -97,23 +99,32 @@ func (s *spares) pickIf(fits func(*spare) bool) *spare {
 // start starts a launcher. From the fork on nobody else may wait for it.
 func (s *spares) start(account string) (*spare, error) {
 	sp := &spare{account: account}
-	if s.tree != nil {
-		var err error
-		if sp.group, err = s.tree.Create(account, "run", int(s.serial.Add(1))); err != nil {
-			return nil, err
-		}
-		sp.join = !s.clone
+	err := s.makeGroups(sp)
+	if err == nil {
+		err = s.fork(sp)
 	}
-	if err := s.fork(sp); err != nil {
-		dropGroup(sp.group)
+	if err != nil {
+		s.dropGroups(sp)
 		return nil, err
 	}
-	var err error
 	if sp.startTicks, sp.inode, err = process.Identity(sp.PidFD, sp.PID); err != nil {
 		s.discard(sp)
 		return nil, err
 	}
 	return sp, nil
+}
+
+// makeGroups makes the control groups of a run to come.
+func (s *spares) makeGroups(sp *spare) (err error) {
+	serial := int(s.serial.Add(1))
+	if s.tree != nil {
+		if sp.group, err = s.tree.Create(sp.account, "run", serial); err != nil {
+			return err
+		}
+		sp.join = !s.clone
+	}
+	sp.limits, err = s.limiter.Create(sp.account, "run", serial)
+	return err
 }
 
 func (s *spares) fork(sp *spare) (err error) {
@@ -142,10 +153,11 @@ func (s *spares) fork(sp *spare) (err error) {
 
 // cgroups are the files that the launcher has to write itself into.
 func (sp *spare) cgroups() []string {
-	if !sp.join {
-		return nil
+	files := sp.limits.Joins()
+	if sp.join {
+		files = append(files, filepath.Join(sp.group, "cgroup.procs"))
 	}
-	return []string{filepath.Join(sp.group, "cgroup.procs")}
+	return files
 }
 
 // owns reports whether pid is, or may be, a launcher that is no run yet.
@@ -224,7 +236,7 @@ func (s *spares) lost(pid int) bool {
 	}
 	s.disown(pid)
 	sp.Dismiss()
-	dropGroup(sp.group)
+	s.dropGroups(sp)
 	return true
 }
 
@@ -250,7 +262,7 @@ func (s *spares) discard(sp *spare) (status syscall.WaitStatus, ok bool) {
 		unix.Close(fd)
 	}
 	s.disown(sp.PID)
-	dropGroup(sp.group)
+	s.dropGroups(sp)
 	poke()
 	return status, ok
 }
@@ -258,10 +270,11 @@ func (s *spares) discard(sp *spare) (status syscall.WaitStatus, ok bool) {
 // leaveTime is how long a launcher that has ended may take to leave its control group: far less, in fact.
 const leaveTime = 100 * time.Millisecond
 
-// dropGroup removes the control group of a launcher that became nothing. One that cannot be removed is in nobody's
+// dropGroups removes the control groups of a launcher that became nothing. One that cannot be removed is in nobody's
 // way: its name is never used again, and it is swept away in the end.
-func dropGroup(path string) {
-	if path != "" {
-		_ = cgroup.RemoveAfter(path, leaveTime)
+func (s *spares) dropGroups(sp *spare) {
+	if sp.group != "" {
+		_ = cgroup.RemoveAfter(sp.group, leaveTime)
 	}
+	s.limiter.Remove(sp.limits)
 }

@@ -82,13 +82,17 @@ func (h *realHost) toMember(r *liveRun, pid int, send func(fd int) error) error 
 	return panel.ErrGone
 }
 
+// killTime is how long a worker waits for what it has killed. What takes longer is told by the group, and killed again
+// a second later: nobody else waits for it meanwhile.
+const killTime = 50 * time.Millisecond
+
 // kill ends everything of the run at once.
 func (h *realHost) kill(ctx context.Context, id panel.ServiceID, run int) error {
 	r, err := h.find(id, run)
 	if err != nil {
 		return err
 	}
-	_, err = process.KillAll(ctx, r.group())
+	_, err = process.KillAll(ctx, r.group(), killTime)
 	return err
 }
 

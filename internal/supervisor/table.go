@@ -131,9 +131,15 @@ func (m *machine) launched(e event, now time.Time) []action {
 	return actions
 }
 
-// notLaunched: no program was executed, so nothing is left to stop.
+// notLaunched: no program was executed, so nothing is left to stop; unless the process that should have become it
+// hangs, and has to go first.
 func (m *machine) notLaunched(e event, now time.Time) []action {
-	return m.over(e.(evNotLaunched).exit, now)
+	ev := e.(evNotLaunched)
+	if ev.pid == 0 {
+		return m.over(ev.exit, now)
+	}
+	m.pid, m.ended = ev.pid, &ev.exit
+	return m.kill(nil, now)
 }
 
 // startPeriodOver: the program stayed; from now on it runs.

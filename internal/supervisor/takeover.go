@@ -7,31 +7,49 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"upkeep/internal/cgroup"
 	"upkeep/internal/keeper"
 	"upkeep/internal/launcher"
 	"upkeep/internal/panel"
 	"upkeep/internal/process"
 )
 
-// takeOver looks what is left of a recorded run. Nothing that lives is ever started a second time: a main process
-// is recognised by its identity, and helpers that outlived it by the run's control group or marker. What cannot be
-// found out is an error, and not "nothing".
+// takeOver looks what is left of the service's latest run, recorded or not.
 func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
+	found, err := h.takeOverRecorded(ctx, svc, acct, rec)
+	if _, nothing := found.(evBoot); err != nil || !nothing {
+		return found, err
+	}
+	if other, err := h.adoptUnrecorded(ctx, svc, acct, rec); err != nil || other != nil {
+		return other, err
+	}
+	return found, nil
+}
+
+// takeOverRecorded looks what is left of a recorded run. Nothing that lives is ever started a second time: a main
+// process is recognised by its identity, and helpers that outlived it by the run's control group or marker. What
+// cannot be found out is an error, and not "nothing".
+func (h *realHost) takeOverRecorded(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error) {
 	boot := evBoot{cause: panel.CauseBoot}
 	if !rec.Live {
 		return boot, nil
 	}
+	rec.At = startOf(rec, time.Now(), rec.BootID == h.bootID)
 	boot.startedAt = rec.At
 	unseen := &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 	if rec.PID == 0 || rec.BootID != h.bootID {
 		boot.lost = unseen
 		return boot, nil
 	}
+	if !cgroup.Exists(rec.Cgroup) {
+		rec.Cgroup = "" // it cannot be seen from here: what is left of the run is found without
+	}
 	fd, alive, err := process.Alive(rec.Identity)
 	if err != nil {
 		return nil, fmt.Errorf("look for process %d: %w", rec.PID, err)
 	}
 	r := &liveRun{service: svc.ID, run: rec.Number, identity: rec.Identity, pidfd: fd}
+	r.limits = h.limiter.Of(rec.PID, rec.Cgroup)
 	if alive {
 		h.closeKept(r.name())
 		h.hold(r)
@@ -40,6 +58,7 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 		return evAdopt{pid: rec.PID, startedAt: rec.At}, nil
 	}
 	exit := h.exitUnseen(r, rec)
+	explain(exit, r)
 	left, err := h.members(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("look for what is left of run %d: %w", rec.Number, err)
@@ -51,6 +70,16 @@ func (h *realHost) takeOver(ctx context.Context, svc panel.Service, acct panel.A
 		return boot, nil
 	}
 	return evAdopt{pid: rec.PID, startedAt: rec.At, ended: exit}, nil
+}
+
+// startOf is when a run began. The wall clock may have been set since; but during the same boot the kernel knows how
+// long ago the process was made, which is never after the start and, unless a launcher waited, hardly before it.
+func startOf(rec panel.Recovery, now time.Time, sameBoot bool) time.Time {
+	age, err := process.Age(rec.StartTicks)
+	if made := now.Add(-age); sameBoot && err == nil && rec.PID != 0 && (rec.At.Before(made) || rec.At.After(now)) {
+		return made
+	}
+	return tied(rec.At, now)
 }
 
 // exitUnseen is the exit of a main process that ended while upkeep was away: what the keeper saw, or what the
@@ -69,8 +98,9 @@ func (h *realHost) exitUnseen(r *liveRun, rec panel.Recovery) *panel.Exit {
 			exit = &panel.Exit{Kind: panel.EndUnknown, Host: true, At: time.Now()}
 		}
 	}
-	if !seen.At.IsZero() {
-		exit.At = seen.At
+	if !seen.At.IsZero() { // by the wall clock, which may have been set since
+		now := time.Now()
+		exit.At = earlier(tied(seen.At, now), now)
 	}
 	// A launcher whose daemon died before it could tell why it failed: no fault of the program, which never ran.
 	if exit.Kind == panel.EndExited && exit.Code == launcher.ExitFailed && exit.At.Sub(rec.At) < launcherTime {
@@ -144,6 +174,7 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+	h.limiter.Sweep()
 }
 
 // closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services

@@ -99,7 +99,7 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doLaunch:
 		launched, exit := e.host.launch(ctx, j.svc, j.acct, a)
 		if exit != nil {
-			return evNotLaunched{a.run, *exit}
+			return evNotLaunched{a.run, *exit, launched.pid}
 		}
 		return launched
 	case doSignal:
@@ -128,6 +128,8 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 	case doOutcome:
 		out := a.outcome
 		e.record(ctx, j, panel.Event{Kind: panel.EventRestarted, By: a.by, Run: out.Run, PID: out.PID, Outcome: &out})
+	case doCatchUp:
+		e.note(e.late.catchUp(ctx, id), "write what was put off", id)
 	case doForget:
 		e.host.forget(id)
 	}
