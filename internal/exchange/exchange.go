@@ -200,12 +200,8 @@ func ServiceName(text string) string {
 // setCommand takes a command line that is read as upkeep reads it.
 func (d *draft) setCommand(line int, text string) {
 	d.Command = strings.TrimSpace(text)
-	cmd, err := command.Parse(text)
-	switch {
-	case err != nil:
+	if _, err := command.Parse(text); err != nil {
 		d.refused(line, "The command cannot be used: %v.", err)
-	case cmd.Shell:
-		d.mapped(line, "The command uses %s, so it runs through /bin/sh.", strings.Join(cmd.Features, ", "))
 	}
 }
 

@@ -44,7 +44,6 @@ func short(in panel.Import) string {
 func TestRead(t *testing.T) {
 	tests := []struct{ name, file, text, want string }{
 		{"Procfile", "Procfile", "# a remark\nworker: php bin/worker\n\nweb: node server.js | cat\nrelease: ./migrate\nMail_Queue: x\nweb=2 worker=3\n", `4 web: node server.js | cat | port 0
-  mapped 4: The command uses a pipe, so it runs through /bin/sh.
 2 worker: php bin/worker | port 0
 6 mail-queue: x | port 0
   mapped 6: "Mail_Queue" becomes mail-queue: names have small letters, digits and hyphens.
