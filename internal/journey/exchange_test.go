@@ -215,10 +215,11 @@ func (h *host) startFrom(t *testing.T, c *htmltest.Client, tpl panel.Template) {
 	if tpl.ID == "generic" {
 		form.Set("command", "sleep 100000")
 	}
-	port, _ := strconv.Atoi(form.Values.Get("port"))
-	if tpl.Listens {
-		port = freePort(t)
-		form.Set("port", strconv.Itoa(port))
+	if proposed := form.Values.Get("port") != ""; proposed != tpl.Listens {
+		t.Errorf("a port is proposed: %v, want %v", proposed, tpl.Listens)
+	}
+	if tpl.Listens { // another one: tests that run at the same time are proposed the same
+		form.Set("port", strconv.Itoa(freePort(t)))
 	}
 	form.Submit().WantStatus(303)
 	h.await(c, tpl.ID, panel.Running)
