@@ -238,6 +238,44 @@ func sampleDelete() DeleteView {
 	}
 }
 
+func sampleImport() ImportView {
+	remark := func(kind panel.RemarkKind, line int, text string) panel.Remark {
+		return panel.Remark{Kind: kind, Line: line, Text: text}
+	}
+	shop := panel.Draft{Line: 12, Definition: sampleDefinition("shop", "node server.js --workers 4", 8304, "").Definition, Remarks: []panel.Remark{
+		remark(panel.RemarkMapped, 14, "PORT=3000: only ports 8300 to 8499 are opened for services, so another one is proposed."),
+		remark(panel.RemarkIgnored, 17, "user=www-data: services run as the user of their account, alice."),
+		remark(panel.RemarkIgnored, 18, "priority=5: services of upkeep do not wait for one another."),
+		remark(panel.RemarkNoticed, 12, "A password in the command is visible in the process list."),
+	}}
+	broken := panel.Draft{Line: 30, Definition: panel.Definition{Name: "legacy", Command: "/usr/sbin/legacyd -D"}, Remarks: []panel.Remark{
+		remark(panel.RemarkRefused, 31, "The directory /srv/legacy lies outside of this account’s home, /home/alice. Change it in the file and look again."),
+	}}
+	env := panel.Draft{Line: 1, Definition: panel.Definition{Name: "app", Environment: "A=1\n"}}
+	taken := panel.Draft{Line: 40, Definition: sampleDefinition("mailer", "php bin/console messenger:consume async --time-limit=3600", 0, "").Definition}
+	done := panel.Draft{Line: 50, Definition: sampleDefinition("ticker", "bin/ticker", 0, "").Definition}
+	return ImportView{
+		Text: "[program:shop]\ncommand=node server.js\n", FileName: "supervisord.conf", Format: "", Found: panel.FormatSupervisord, Directory: "apps",
+		Error: "1 service was created, 1 could not be",
+		Rows: []ImportRow{
+			{Draft: shop, Name: "shop", Port: "8304", Command: shop.Command, Use: true},
+			{Draft: broken, Name: "legacy", Command: broken.Command},
+			{Draft: env, Name: "app", AskCommand: true, Use: true, Errors: map[string]string{"command": "Type the command that starts the program.", "environment": "x"}},
+			{Draft: taken, Name: "web", Command: taken.Command, Use: true, Errors: map[string]string{"name": "The name web is taken.", "": "Try again."}},
+			{Draft: done, Name: "ticker", Command: done.Command, Created: true},
+		},
+		Remarks: []panel.Remark{remark(panel.RemarkIgnored, 1, "[supervisord] is about supervisord itself."), remark(panel.RemarkIgnored, 0, "[group:all]: there are no groups; each program is a service of its own.")},
+	}
+}
+
+func sampleTemplates() []panel.Template {
+	return []panel.Template{
+		{ID: "node", Name: "Node", Summary: "A web application or API", Listens: true, Definition: panel.Definition{Command: "node server.js"},
+			Sentences: []string{"Node is started directly.", "Install the dependencies first: npm ci."}, Must: []string{"listen where it is told to", "end on SIGTERM"}},
+		{ID: "generic", Name: "Anything else", Summary: "An empty form", Sentences: []string{"Type what you would type into a terminal."}, Must: []string{"stay in the foreground"}},
+	}
+}
+
 // gallery is every page of the sample by name.
 func gallery() map[string]templ.Component {
 	services, service, logs := samplePage("Services", "services"), samplePage("queue-mailer · Services", "services"), samplePage("queue-mailer · Logs", "services")
@@ -253,6 +291,11 @@ func gallery() map[string]templ.Component {
 	small.Accounts = small.Accounts[:1]
 	edit := sampleForm()
 	edit.Name, edit.Existing, edit.Version, edit.Running, edit.Errors, edit.Warnings = "chat-ws", "chat-ws", 3, true, nil, nil
+	choice := ServiceForm{Home: "/home/alice", FreePort: 8304, Templates: sampleTemplates()}
+	started := ServiceForm{Home: "/home/alice", FreePort: 8304, Command: "node server.js", Port: "8304", Chosen: &sampleTemplates()[0]}
+	unread := ImportView{Text: "web node", Problems: []panel.FileProblem{{Line: 1, Text: "“web node” is not of the form “name: command”."}, {Text: "The file declares no service."}}}
+	preview := sampleImport()
+	preview.Error = ""
 	running := sampleService(4)
 	running.Pending = true
 	running.Warnings = []panel.Finding{{ID: "D15", Text: "Anyone can connect. Does your program ask for a password or key?"}}
@@ -295,5 +338,11 @@ func gallery() map[string]templ.Component {
 		"error-door":        ErrorPage(bob, ErrorView{Code: 500, Title: "Something went wrong", Message: "This is a fault of the panel, not yours. It has been logged."}),
 		"damaged":           DamagedPage(bob, damage),
 		"services-trouble":  ServicesPage(troubled, sampleServices()),
+		"form-choice":       ServiceFormPage(samplePage("Add a service · Services", "services"), choice),
+		"form-started":      ServiceFormPage(samplePage("Add a service · Services", "services"), started),
+		"import":            ImportPage(samplePage("Import services", "services"), ImportView{}),
+		"import-error":      ImportPage(samplePage("Import services", "services"), unread),
+		"import-preview":    ImportPage(samplePage("Import services", "services"), preview),
+		"import-result":     ImportPage(samplePage("Import services", "services"), sampleImport()),
 	}
 }

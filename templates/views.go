@@ -86,13 +86,15 @@ type ServiceForm struct {
 
 	// Version of the definition that was read; sent back in the field version, so that two people who edit at
 	// once are told. Zero for a new service.
-	Version  int
-	Existing string            // present name of the service; empty for a new one
-	Running  bool              // a run lives: an edit applies at its next start
-	Home     string            // absolute
-	FreePort int               // to propose; 0 when the range is used up
-	Errors   map[string]string // field → message, "" for the form as a whole
-	Warnings []panel.Finding
+	Version   int
+	Existing  string            // present name of the service; empty for a new one
+	Running   bool              // a run lives: an edit applies at its next start
+	Home      string            // absolute
+	FreePort  int               // to propose; 0 when the range is used up
+	Templates []panel.Template  // to start a new one from
+	Chosen    *panel.Template   // the one it was started from; nil for none
+	Errors    map[string]string // field → message, "" for the form as a whole
+	Warnings  []panel.Finding
 }
 
 // ServiceView is the page of one service.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"upkeep/internal/exchange"
 	"upkeep/internal/panel"
 	"upkeep/store"
 )
@@ -264,6 +265,20 @@ func (f *fakeEngine) Edit(ctx context.Context, a panel.Account, name string, def
 		return svc, err
 	}
 	return f.store.UpdateService(ctx, svc.ID, def, version, by)
+}
+
+func (f *fakeEngine) ReadImport(_ context.Context, a panel.Account, file panel.ImportFile, directory string) (panel.Import, error) {
+	in, err := exchange.Read(a, file)
+	for i := range in.Drafts {
+		if in.Drafts[i].Directory == "" {
+			in.Drafts[i].Directory = directory
+		}
+	}
+	return in, err
+}
+
+func (f *fakeEngine) Export(a panel.Account, def panel.Definition, format panel.Format) (panel.Export, error) {
+	return exchange.Write(a, def, format)
 }
 
 func (f *fakeEngine) act(ctx context.Context, verb string, a panel.Account, name string) (panel.Status, error) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"upkeep/internal/catalogue"
 	"upkeep/internal/panel"
 	"upkeep/templates"
 )
@@ -28,7 +29,8 @@ func readServiceForm(c echo.Context) (form, templates.ServiceForm, error) {
 	}
 	paused := f.get("paused")
 	return f, templates.ServiceForm{
-		Name: f.get("name"), Command: f.get("command"), Directory: f.get("directory"),
+		Chosen: startedFrom(f.get("template")),
+		Name:   f.get("name"), Command: f.get("command"), Directory: f.get("directory"),
 		Environment: f.get("environment"), Port: f.get("port"), Annotation: f.get("annotation"),
 		Monitoring: f.get("monitoring"), MonitoringInterval: f.get("monitoring_interval"),
 		MonitoringTimeout: f.get("monitoring_timeout"), MonitoringFailures: f.get("monitoring_failures"),
@@ -37,6 +39,15 @@ func readServiceForm(c echo.Context) (form, templates.ServiceForm, error) {
 		Paused:  paused != "" && paused != "0" && paused != "false" && paused != "off",
 		Version: version,
 	}, nil
+}
+
+// startedFrom is the template whose advice goes on standing above the form; nil for none.
+func startedFrom(id string) *panel.Template {
+	t, ok := catalogue.Find(id)
+	if !ok {
+		return nil
+	}
+	return &t
 }
 
 // serviceFields are the fields of the form that a person types, with their names on the page and their limits.

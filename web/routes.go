@@ -30,6 +30,7 @@ type routes struct {
 	services    *servicesHandlers
 	service     *serviceHandlers
 	serviceForm *serviceFormHandlers
+	imports     *importHandlers
 	remove      *serviceDeleteHandlers
 	logs        *logsHandlers
 	history     *historyHandlers
@@ -62,6 +63,7 @@ func newRoutes(ctx context.Context, cfg Config) *routes {
 		services:    services,
 		service:     service,
 		serviceForm: &serviceFormHandlers{pages: p, look: look, control: cfg.Control},
+		imports:     &importHandlers{pages: p, look: look, control: cfg.Control},
 		remove:      &serviceDeleteHandlers{pages: p, look: look, control: cfg.Control, logs: cfg.Logs},
 		history:     &historyHandlers{pages: p, look: look, store: cfg.Store, control: cfg.Control},
 		logs:        &logsHandlers{pages: p, look: look, logs: cfg.Logs},
@@ -105,9 +107,11 @@ func (r *routes) register(e *echo.Echo) {
 	short.GET("", r.account.open)
 	short.GET("/services", r.services.list)
 	short.GET("/services/new", r.serviceForm.new)
+	short.GET("/services/import", r.imports.show)
 	short.GET("/services/:name", r.service.show)
 	short.GET("/services/:name/edit", r.serviceForm.edit)
 	short.GET("/services/:name/delete", r.remove.confirm)
+	short.GET("/services/:name/export", r.imports.export)
 	short.GET("/services/:name/logs", r.logs.show)
 	short.GET("/services/:name/history", r.history.show)
 	short.GET("/processes/services", r.processes.list)
@@ -117,6 +121,7 @@ func (r *routes) register(e *echo.Echo) {
 	slow := e.Group("/accounts/:account", limitBody(maxBodyBytes), timeLimit(actionTime),
 		r.identifyVisitor, requireSession, r.account.find)
 	slow.POST("/services", r.serviceForm.create)
+	slow.POST("/services/import", r.imports.read)
 	slow.POST("/services/:name/edit", r.serviceForm.update)
 	slow.POST("/services/:name/restart", r.service.restart)
 	slow.POST("/services/:name/restart-hard", r.service.restartHard)

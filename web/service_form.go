@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
+	"upkeep/internal/catalogue"
 	"upkeep/internal/panel"
 	"upkeep/templates"
 )
@@ -33,8 +35,25 @@ type serviceFormHandlers struct {
 	control formControl
 }
 
+// new offers the templates above an empty form, or shows the form as a template fills it.
 func (h *serviceFormHandlers) new(c echo.Context) error {
-	return h.ask(c, http.StatusOK, templates.ServiceForm{})
+	t, ok := catalogue.Find(c.QueryParam("template"))
+	if !ok {
+		return h.ask(c, http.StatusOK, templates.ServiceForm{Templates: catalogue.All()})
+	}
+	form := templates.ServiceForm{
+		Command: t.Command, Directory: t.Directory, Environment: t.Environment, Chosen: &t,
+	}
+	if t.Listens {
+		port, err := h.control.FreePort(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		if port != 0 {
+			form.Port = strconv.Itoa(port)
+		}
+	}
+	return h.ask(c, http.StatusOK, form)
 }
 
 func (h *serviceFormHandlers) create(c echo.Context) error {

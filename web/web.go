@@ -53,6 +53,7 @@ type Control interface {
 	serviceControl
 	formControl
 	historyControl
+	importControl
 	removeControl
 	processControl
 }

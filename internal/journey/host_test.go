@@ -252,10 +252,13 @@ func (h *host) living() []int {
 	return pids
 }
 
-// write puts a program into the account's home.
+// write puts a program into the account's home, in a folder that may be new.
 func (h *host) write(name, content string) {
 	h.t.Helper()
 	path := filepath.Join(h.home, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		h.t.Fatal(err)
 	}

@@ -34,6 +34,8 @@ var views = []view{
 	{"service-unhealthy", services + "/sick", "connection refused"},
 	{"history", services + "/web/history", "Versions of the definition"},
 	{"new", services + "/new", "Add a service"},
+	{"new-template", services + "/new?template=node", "Your program must"},
+	{"import", services + "/import", "Text of the file"},
 	{"edit", services + "/web/edit", "an edit applies at its next restart"},
 	{"delete", services + "/web/delete", "It is running"},
 	{"logs", services + "/web/logs", "<script>alert(1)</script>"},
@@ -101,6 +103,12 @@ func (h *host) fill() {
 func (b *tab) visit(v view) {
 	b.t.Helper()
 	b.arrive(v)
+	b.look(v)
+}
+
+// look is visit for a page that is open already.
+func (b *tab) look(v view) {
+	b.t.Helper()
 	for _, theme := range []string{"light", "dark"} {
 		b.prefer(theme)
 		for _, width := range []int64{1280, 390, 320} {
