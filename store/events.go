@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 
 	"upkeep/internal/panel"
@@ -70,6 +72,26 @@ func scanEvent(r row) (panel.Event, error) {
 // Events returns the newest events of a service, at most limit, newest first.
 func (s *Store) Events(ctx context.Context, id panel.ServiceID, limit int) ([]panel.Event, error) {
 	all, err := list(ctx, s.readers, scanEvent, selectEvent+`WHERE service_id = ? ORDER BY id DESC LIMIT ?`, id, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list events of service %d: %w", id, err)
+	}
+	return all, nil
+}
+
+// EventsBefore returns events of a service of these kinds, all kinds when none is named, that are older than the one
+// with the ID before (0: the newest), at most limit, newest first.
+func (s *Store) EventsBefore(ctx context.Context, id panel.ServiceID, kinds []panel.EventKind, before int64,
+	limit int) ([]panel.Event, error) {
+	if before <= 0 {
+		before = math.MaxInt64
+	}
+	text, err := json.Marshal(kinds)
+	if err != nil {
+		return nil, err
+	}
+	all, err := list(ctx, s.readers, scanEvent, selectEvent+`
+		WHERE service_id = ? AND id < ? AND (? = 0 OR kind IN (SELECT value FROM json_each(?)))
+		ORDER BY id DESC LIMIT ?`, id, before, len(kinds), string(text), limit)
 	if err != nil {
 		return nil, fmt.Errorf("list events of service %d: %w", id, err)
 	}

@@ -38,22 +38,22 @@ func beginRecovery(ctx context.Context, stmt *sql.Stmt, run panel.RunStart) erro
 }
 
 const endRecoverySQL = `
-	UPDATE recovery SET live = 0, last_exit = ?, failures = ?, tries = ?, next_try_at_ms = ?
+	UPDATE recovery SET live = 0, last_exit = ?, failures = ?, tries = ?, next_try_at_ms = ?, trials = ?
 	WHERE service_id = ? AND number = ?`
 
 func endRecovery(ctx context.Context, stmt *sql.Stmt, id panel.ServiceID, number int, exit any,
 	pace panel.Pace) error {
 	return mustChange(stmt.ExecContext(ctx,
-		exit, encodeTimes(pace.Failures), pace.Tries, millis(pace.NextTry), id, number))
+		exit, encodeTimes(pace.Failures), pace.Tries, millis(pace.NextTry), pace.Trials, id, number))
 }
 
 // SavePace stores where a service stands between failures, whether it ever ran or not.
 func (s *Store) SavePace(ctx context.Context, id panel.ServiceID, pace panel.Pace) error {
 	_, err := s.exec(ctx, `
-		INSERT INTO recovery (service_id, failures, tries, next_try_at_ms) VALUES (?, ?, ?, ?)
+		INSERT INTO recovery (service_id, failures, tries, next_try_at_ms, trials) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (service_id) DO UPDATE SET failures = excluded.failures, tries = excluded.tries,
-			next_try_at_ms = excluded.next_try_at_ms`,
-		id, encodeTimes(pace.Failures), pace.Tries, millis(pace.NextTry))
+			next_try_at_ms = excluded.next_try_at_ms, trials = excluded.trials`,
+		id, encodeTimes(pace.Failures), pace.Tries, millis(pace.NextTry), pace.Trials)
 	if err != nil {
 		return fmt.Errorf("save pace of service %d: %w", id, translate(err))
 	}
@@ -64,7 +64,7 @@ func (s *Store) SavePace(ctx context.Context, id panel.ServiceID, pace panel.Pac
 func (s *Store) Recoveries(ctx context.Context) ([]panel.Recovery, error) {
 	all, err := list(ctx, s.readers, scanRecovery, `
 		SELECT service_id, number, version, shell, cause, by_kind, by_user_id, by_name, started_at_ms,
-		       boot_id, pid, start_ticks, inode, cgroup, marker, live, last_exit, failures, tries, next_try_at_ms
+		       boot_id, pid, start_ticks, inode, cgroup, marker, live, last_exit, failures, tries, next_try_at_ms, trials
 		FROM recovery ORDER BY service_id`)
 	if err != nil {
 		return nil, fmt.Errorf("list recoveries: %w", err)
@@ -114,7 +114,7 @@ func scanRecovery(r row) (panel.Recovery, error) {
 	var exit sql.NullString
 	var failures string
 	err := r.Scan(&x.Service, &x.Number, &x.Version, &x.Shell, &x.Cause, &x.By.Kind, &x.By.User, &x.By.Name, &started,
-		&x.BootID, &x.PID, &ticks, &inode, &x.Cgroup, &x.Marker, &x.Live, &exit, &failures, &x.Tries, &next)
+		&x.BootID, &x.PID, &ticks, &inode, &x.Cgroup, &x.Marker, &x.Live, &exit, &failures, &x.Tries, &next, &x.Trials)
 	if err != nil {
 		return x, err
 	}

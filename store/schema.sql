@@ -10,6 +10,21 @@ CREATE TABLE accounts (
 
 CREATE UNIQUE INDEX accounts_unix_user ON accounts (unix_user) WHERE shared = 0;
 
+CREATE TABLE checks (
+    id         INTEGER PRIMARY KEY,
+    service_id INTEGER NOT NULL REFERENCES services (id) ON DELETE CASCADE,
+    at_ms      INTEGER NOT NULL,
+    run        INTEGER NOT NULL,
+    outcome    TEXT NOT NULL CHECK (outcome IN ('ok', 'failed', 'not-run')),
+    took_ns    INTEGER NOT NULL,
+    code       INTEGER NOT NULL,
+    signal     INTEGER NOT NULL,
+    output     TEXT NOT NULL,
+    detail     TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX checks_service ON checks (service_id);
+
 CREATE TABLE events (
     id           INTEGER PRIMARY KEY,
     account_id   INTEGER NOT NULL REFERENCES accounts (id),
@@ -72,7 +87,7 @@ CREATE TABLE recovery (
     last_exit      TEXT CHECK (json_valid(last_exit)),
     failures       TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(failures)), -- milliseconds, oldest first
     tries          INTEGER NOT NULL DEFAULT 0,
-    next_try_at_ms INTEGER NOT NULL DEFAULT 0, -- 0: no start is waited for
+    next_try_at_ms INTEGER NOT NULL DEFAULT 0, trials INTEGER NOT NULL DEFAULT 0 CHECK (trials >= 0), -- 0: no start is waited for
     CHECK (live = 0 OR number > 0)
 ) STRICT;
 
@@ -107,7 +122,7 @@ CREATE TABLE service_versions (
     by_kind       TEXT NOT NULL,
     by_user_id    INTEGER NOT NULL,
     by_name       TEXT NOT NULL,
-    created_at_ms INTEGER NOT NULL,
+    created_at_ms INTEGER NOT NULL, monitoring TEXT NOT NULL DEFAULT '', check_interval_ms INTEGER NOT NULL DEFAULT 0, check_timeout_ms INTEGER NOT NULL DEFAULT 0, check_failures INTEGER NOT NULL DEFAULT 0, check_grace_ms INTEGER NOT NULL DEFAULT 0, budget_failures INTEGER NOT NULL DEFAULT 0, budget_window_ms INTEGER NOT NULL DEFAULT 0, probation_ms INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (service_id, version)
 ) STRICT;
 
@@ -127,7 +142,7 @@ CREATE TABLE services (
     by_user_id      INTEGER NOT NULL,
     by_name         TEXT NOT NULL,
     created_at_ms   INTEGER NOT NULL,
-    updated_at_ms   INTEGER NOT NULL, -- of the definition
+    updated_at_ms   INTEGER NOT NULL, monitoring TEXT NOT NULL DEFAULT '', check_interval_ms INTEGER NOT NULL DEFAULT 0 CHECK (check_interval_ms >= 0), check_timeout_ms INTEGER NOT NULL DEFAULT 0 CHECK (check_timeout_ms >= 0), check_failures INTEGER NOT NULL DEFAULT 0 CHECK (check_failures >= 0), check_grace_ms INTEGER NOT NULL DEFAULT 0 CHECK (check_grace_ms >= 0), budget_failures INTEGER NOT NULL DEFAULT 0 CHECK (budget_failures >= 0), budget_window_ms INTEGER NOT NULL DEFAULT 0 CHECK (budget_window_ms >= 0), probation_ms INTEGER NOT NULL DEFAULT 0 CHECK (probation_ms >= 0), -- of the definition
     UNIQUE (account_id, name)
 ) STRICT;
 

@@ -13,14 +13,17 @@ import (
 
 const selectService = `
 	SELECT id, account_id, name, command, directory, environment, COALESCE(port, 0), annotation, version,
-	       wanted, wanted_since_ms, by_kind, by_user_id, by_name, created_at_ms, updated_at_ms
+	       wanted, wanted_since_ms, by_kind, by_user_id, by_name, created_at_ms, updated_at_ms, ` + optionColumns + `
 	FROM services `
 
 func scanService(r row) (panel.Service, error) {
 	var x panel.Service
 	var wanted, created, updated int64
-	err := r.Scan(&x.ID, &x.Account, &x.Name, &x.Command, &x.Directory, &x.Environment, &x.Port, &x.Annotation,
-		&x.Version, &x.Wanted, &wanted, &x.WantedBy.Kind, &x.WantedBy.User, &x.WantedBy.Name, &created, &updated)
+	var o options
+	err := r.Scan(append([]any{&x.ID, &x.Account, &x.Name, &x.Command, &x.Directory, &x.Environment, &x.Port,
+		&x.Annotation, &x.Version, &x.Wanted, &wanted, &x.WantedBy.Kind, &x.WantedBy.User, &x.WantedBy.Name, &created,
+		&updated}, o.targets()...)...)
+	o.into(&x.Definition)
 	x.WantedSince, x.CreatedAt, x.UpdatedAt = moment(wanted), moment(created), moment(updated)
 	return x, err
 }
@@ -111,12 +114,12 @@ func (s *Store) CreateService(ctx context.Context, x panel.Service, by panel.Act
 func insertService(ctx context.Context, tx *sql.Tx, x panel.Service) (panel.ServiceID, error) {
 	return one(ctx, tx, column[panel.ServiceID], `
 		INSERT INTO services (account_id, name, command, directory, environment, port, annotation, version,
-			wanted, wanted_since_ms, by_kind, by_user_id, by_name, created_at_ms, updated_at_ms)
-		VALUES (?, ?, ?, ?, ?, NULLIF(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			wanted, wanted_since_ms, by_kind, by_user_id, by_name, created_at_ms, updated_at_ms, `+optionColumns+`)
+		VALUES (?, ?, ?, ?, ?, NULLIF(?, 0), ?, ?, ?, ?, ?, ?, ?, ?, ?, `+optionMarks+`)
 		RETURNING id`,
-		x.Account, x.Name, x.Command, x.Directory, x.Environment, x.Port, x.Annotation, x.Version,
-		x.Wanted, millis(x.WantedSince), x.WantedBy.Kind, x.WantedBy.User, x.WantedBy.Name,
-		millis(x.CreatedAt), millis(x.UpdatedAt))
+		append([]any{x.Account, x.Name, x.Command, x.Directory, x.Environment, x.Port, x.Annotation, x.Version,
+			x.Wanted, millis(x.WantedSince), x.WantedBy.Kind, x.WantedBy.User, x.WantedBy.Name,
+			millis(x.CreatedAt), millis(x.UpdatedAt)}, optionValues(x.Definition)...)...)
 }
 
 // UpdateService replaces the definition. It returns panel.ErrConflict when the stored version is not ifVersion, and
@@ -148,8 +151,9 @@ func (s *Store) UpdateService(ctx context.Context, id panel.ServiceID, def panel
 func (s *Store) updateService(ctx context.Context, tx *sql.Tx, x panel.Service, by panel.Actor, changed string) error {
 	_, err := tx.ExecContext(ctx, `
 		UPDATE services SET name = ?, command = ?, directory = ?, environment = ?, port = NULLIF(?, 0),
-			annotation = ?, version = ?, updated_at_ms = ? WHERE id = ?`,
-		x.Name, x.Command, x.Directory, x.Environment, x.Port, x.Annotation, x.Version, millis(x.UpdatedAt), x.ID)
+			annotation = ?, version = ?, updated_at_ms = ?, (`+optionColumns+`) = (`+optionMarks+`) WHERE id = ?`,
+		append(append([]any{x.Name, x.Command, x.Directory, x.Environment, x.Port, x.Annotation, x.Version,
+			millis(x.UpdatedAt)}, optionValues(x.Definition)...), x.ID)...)
 	if err != nil {
 		return whatIsTaken(ctx, tx, x, translate(err))
 	}
@@ -175,6 +179,8 @@ func changedFields(a, b panel.Definition) []string {
 	note(a.Environment != b.Environment, "environment")
 	note(a.Port != b.Port, "port")
 	note(a.Annotation != b.Annotation, "annotation")
+	note(a.Monitoring != b.Monitoring, "monitoring")
+	note(a.Budget != b.Budget, "budget")
 	return names
 }
 

@@ -17,6 +17,8 @@ func CauseText(c panel.Cause) string {
 		return "the run before ended"
 	case panel.CauseBoot:
 		return "upkeep or the machine started"
+	case panel.CauseTrial:
+		return "tried again after it was disabled"
 	}
 	return "not known"
 }
@@ -66,6 +68,12 @@ func EventText(e panel.Event) string {
 		return "Started without waiting"
 	case panel.EventRestartAsk:
 		return withDetail("Restart asked for", e.Detail)
+	case panel.EventUnhealthy:
+		return withDetail("The monitoring command began to fail", e.Detail)
+	case panel.EventHealthy:
+		return "The monitoring command succeeds again"
+	case panel.EventUseless:
+		return "The monitoring command succeeds although the service is stopped"
 	case panel.EventProcessEnd:
 		return withDetail("Ended a process", e.Detail)
 	}
@@ -114,7 +122,7 @@ func withDetail(text, detail string) string {
 // eventTone marks the events that somebody looks for.
 func eventTone(e panel.Event) string {
 	switch {
-	case e.Kind == panel.EventDisabled, e.Exit != nil && e.Exit.Failure(),
+	case e.Kind == panel.EventDisabled, e.Kind == panel.EventUnhealthy, e.Kind == panel.EventUseless, e.Exit != nil && e.Exit.Failure(),
 		e.Outcome != nil && e.Outcome.Result == panel.Failed:
 		return "bad"
 	case e.By.Kind == panel.ActorPerson:
@@ -135,6 +143,8 @@ func actorText(a panel.Actor, viewer string) string {
 		return "failure rule"
 	case panel.ActorHost:
 		return "the host"
+	case panel.ActorMonitoring:
+		return "monitoring"
 	}
 	return "upkeep"
 }

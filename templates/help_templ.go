@@ -55,6 +55,11 @@ func help(topic string) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+		case "import":
+			templ_7745c5c3_Err = helpImport().Render(ctx, templ_7745c5c3_Buffer)
+			if templ_7745c5c3_Err != nil {
+				return templ_7745c5c3_Err
+			}
 		case "logs":
 			templ_7745c5c3_Err = helpLogs().Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
@@ -154,6 +159,31 @@ func helpForm() templ.Component {
 	})
 }
 
+func helpImport() templ.Component {
+	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
+		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
+		if templ_7745c5c3_CtxErr := ctx.Err(); templ_7745c5c3_CtxErr != nil {
+			return templ_7745c5c3_CtxErr
+		}
+		templ_7745c5c3_Buffer, templ_7745c5c3_IsBuffer := templruntime.GetBuffer(templ_7745c5c3_W)
+		if !templ_7745c5c3_IsBuffer {
+			defer func() {
+				templ_7745c5c3_BufErr := templruntime.ReleaseBuffer(templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err == nil {
+					templ_7745c5c3_Err = templ_7745c5c3_BufErr
+				}
+			}()
+		}
+		ctx = templ.InitializeContext(ctx)
+		ctx = templ.ClearChildren(ctx)
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<p>A file of another supervisor says more than a service of upkeep has. What has a place here is used; what has none is ignored, with the reason; and what would make another program of it is not possible. Names and ports that are taken are replaced by free ones; both can be changed before anything is created.</p><dl class=\"terms\"><dt>Procfile</dt><dd>each line becomes a service with a port; “web” gets the first one.</dd><dt>.env</dt><dd>becomes the environment of one service; you type its command.</dd><dt>supervisord, pm2</dt><dd>each program becomes a service, one with several processes several.</dd><dt>systemd</dt><dd>units of programs that stay in the foreground; a forking one has to be changed first.</dd></dl>")
+		if templ_7745c5c3_Err != nil {
+			return templ_7745c5c3_Err
+		}
+		return nil
+	})
+}
+
 func helpLogs() templ.Component {
 	return templruntime.GeneratedTemplate(func(templ_7745c5c3_Input templruntime.GeneratedComponentInput) (templ_7745c5c3_Err error) {
 		templ_7745c5c3_W, ctx := templ_7745c5c3_Input.Writer, templ_7745c5c3_Input.Context
@@ -171,7 +201,7 @@ func helpLogs() templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 8, "<p>This is what the program wrote to standard output and standard error, in its order, oldest line first. Lines that begin with “upkeep:” were added where a run starts or ends. Colours are kept; other control characters are shown as symbols. The same file can be read over SSH, at the path shown.</p>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<p>This is what the program wrote to standard output and standard error, in its order, oldest line first. Lines that begin with “upkeep:” were added where a run starts or ends. Colours are kept; other control characters are shown as symbols. The same file can be read over SSH, at the path shown.</p>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}
@@ -196,7 +226,7 @@ func helpProcesses() templ.Component {
 		}
 		ctx = templ.InitializeContext(ctx)
 		ctx = templ.ClearChildren(ctx)
-		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 9, "<p>These are all processes of this account’s services, with those they started. A process that left its parent is marked: it still belongs to its service, and ends with it.</p><dl class=\"terms\"><dt>End</dt><dd>asks the process to end (SIGTERM). A program can clean up, or ignore it.</dd><dt>Kill</dt><dd>ends it at once (SIGKILL). It cannot save anything.</dd><dt>Memory</dt><dd>is the resident set: what is in memory now, with shared libraries counted in every process.</dd></dl>")
+		templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 10, "<p>These are all processes of this account’s services, with those they started. A process that left its parent is marked: it still belongs to its service, and ends with it.</p><dl class=\"terms\"><dt>End</dt><dd>asks the process to end (SIGTERM). A program can clean up, or ignore it.</dd><dt>Kill</dt><dd>ends it at once (SIGKILL). It cannot save anything.</dd><dt>Memory</dt><dd>is the resident set: what is in memory now, with shared libraries counted in every process.</dd></dl>")
 		if templ_7745c5c3_Err != nil {
 			return templ_7745c5c3_Err
 		}

@@ -555,6 +555,12 @@ func flash(p Page) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
+			if f.Undo != nil {
+				templ_7745c5c3_Err = post(button{Path: f.Undo.Path, Label: f.Undo.Label}).Render(ctx, templ_7745c5c3_Buffer)
+				if templ_7745c5c3_Err != nil {
+					return templ_7745c5c3_Err
+				}
+			}
 			if f.Action != nil {
 				templ_7745c5c3_Err = post(button{Path: f.Action.Path, Label: f.Action.Label}).Render(ctx, templ_7745c5c3_Buffer)
 				if templ_7745c5c3_Err != nil {

@@ -171,7 +171,7 @@ func TestActionsArePosts(t *testing.T) {
 func TestFailedPagesSayErrorFirst(t *testing.T) {
 	for name, page := range gallery() {
 		title := render(t, page).Find("title").Text()
-		want := name == "form-new" || name == "delete" || name == "signin" || name == "damaged" || strings.HasPrefix(name, "error")
+		want := name == "form-new" || name == "import-error" || name == "import-result" || name == "delete" || name == "signin" || name == "damaged" || strings.HasPrefix(name, "error")
 		if got := strings.HasPrefix(title, "Error: "); got != want {
 			t.Errorf("%s has the title %q", name, title)
 		}
@@ -235,6 +235,9 @@ func TestMarkupStaysText(t *testing.T) {
 		"service":   ServicePage(p, poisoned(service)),
 		"dead":      ServicePage(p, poisoned(sampleService(0))),
 		"form":      ServiceFormPage(p, poisoned(sampleForm())),
+		"choice":    ServiceFormPage(p, poisoned(ServiceForm{Templates: sampleTemplates()})),
+		"started":   ServiceFormPage(p, poisoned(ServiceForm{Chosen: &sampleTemplates()[0]})),
+		"import":    ImportPage(p, poisoned(sampleImport())),
 		"logs":      LogsPage(p, poisoned(LogsView{Extract: sampleExtract()})),
 		"processes": ProcessesPage(p, poisoned(sampleProcesses())),
 		"delete":    DeletePage(p, poisoned(sampleDelete())),

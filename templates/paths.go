@@ -18,6 +18,22 @@ func servicePath(p Page, name string) string { return servicesPath(p) + "/" + ur
 // actionPath is where a service's pages and actions are: "edit", "logs", "restart" …
 func actionPath(p Page, name, action string) string { return servicePath(p, name) + "/" + action }
 
+// historyPath is the history of a service: one kind of it, older than an event.
+func historyPath(p Page, name, kind string, before int64) string {
+	v := url.Values{}
+	if kind != "" {
+		v.Set("kind", kind)
+	}
+	if before > 0 {
+		v.Set("before", strconv.FormatInt(before, 10))
+	}
+	path := actionPath(p, name, "history")
+	if len(v) > 0 {
+		path += "?" + v.Encode()
+	}
+	return path
+}
+
 func processesPath(p Page) string { return accountPath(p.Account) + "/processes/services" }
 
 func endPath(p Page) string { return processesPath(p) + "/end" }

@@ -645,7 +645,7 @@ func rowAction(p Page, r ServiceRow) templ.Component {
 				return templ_7745c5c3_Err
 			}
 		case r.Status.State == panel.Disabled:
-			templ_7745c5c3_Err = post(button{Path: actionPath(p, r.Service.Name, "resume"), Label: "Enable again",
+			templ_7745c5c3_Err = post(button{Path: actionPath(p, r.Service.Name, "enable"), Label: "Enable again",
 				Of: r.Service.Name, Class: "small", Busy: "Starting…"}).Render(ctx, templ_7745c5c3_Buffer)
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err

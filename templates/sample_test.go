@@ -163,14 +163,44 @@ func sampleService(row int) ServiceView {
 	return v
 }
 
+// sampleMonitored is a service with a check that fails.
+func sampleMonitored() ServiceView {
+	v := sampleService(3)
+	v.Service.Monitoring = panel.Monitoring{Command: `bash -c 'exec 3<>/dev/tcp/::1/$PORT'`}
+	v.Checks = []panel.Check{
+		{Outcome: panel.CheckFailed, At: before(12 * time.Second), Took: 40 * time.Millisecond, Code: 1, Output: "bash: connect: Connection refused\n"},
+		{Outcome: panel.CheckNotRun, At: before(72 * time.Second), Detail: "bash: no such file or directory"},
+		{Outcome: panel.CheckOK, At: before(132 * time.Second), Took: 9 * time.Millisecond},
+	}
+	v.Status.Check, v.Status.Failing, v.Status.Tolerated, v.Status.Useless = &v.Checks[0], 2, 3, true
+	return v
+}
+
+func sampleHistory() HistoryView {
+	now := sampleDefinition("chat-ws", "node server.js", 8300, "Chat of the club").Definition
+	before1, before2 := now, now
+	before1.Command, before1.Environment = "nohup node server.js &", "NODE_ENV=production\nSECRET=<b>\n"
+	before2.Command, before2.Port = before1.Command, 0
+	versions := []panel.Version{
+		{Number: 3, Definition: now, By: alice, At: before(26 * time.Hour)},
+		{Number: 2, Definition: before1, By: alice, At: before(30 * time.Hour)},
+		{Number: 1, Definition: before2, By: alice, At: before(40 * 24 * time.Hour)},
+	}
+	row := sampleRows()[4]
+	return HistoryView{Service: row.Service, Status: row.Status, Kind: "runs", Events: sampleEvents(), Older: true, Versions: versions}
+}
+
 func sampleForm() ServiceForm {
 	return ServiceForm{
 		Name: "Chat WS", Command: "nohup node server.js &", Directory: "apps/chat", Port: "8300", Annotation: "Chat of the club",
 		Environment: "NODE_ENV=production\nDATABASE URL=postgres://db", Home: "/home/alice", FreePort: 8304,
+		Monitoring: "nc -z ::1 8300", MonitoringInterval: "5s", BudgetFailures: "5",
+		Check: &panel.Check{Outcome: panel.CheckFailed, Took: 40 * time.Millisecond, Code: 1, Output: "refused\n"},
 		Errors: map[string]string{
-			"name":        "Use lower-case letters, digits and hyphens only.",
-			"port":        "Port 8300 belongs to chat-ws.",
-			"environment": "Line 2: “DATABASE URL” is not a name of a variable.",
+			"monitoring_interval": "Type a time such as 30s, 5m or 2h, from 10s to 24h, or nothing for the usual one.",
+			"name":                "Use lower-case letters, digits and hyphens only.",
+			"port":                "Port 8300 belongs to chat-ws.",
+			"environment":         "Line 2: “DATABASE URL” is not a name of a variable.",
 		},
 		Warnings: []panel.Finding{
 			{ID: "D06", Field: "command", Text: "This sends the program to the background; the service would end at once.", Fix: "node server.js"},
@@ -208,6 +238,44 @@ func sampleDelete() DeleteView {
 	}
 }
 
+func sampleImport() ImportView {
+	remark := func(kind panel.RemarkKind, line int, text string) panel.Remark {
+		return panel.Remark{Kind: kind, Line: line, Text: text}
+	}
+	shop := panel.Draft{Line: 12, Definition: sampleDefinition("shop", "node server.js --workers 4", 8304, "").Definition, Remarks: []panel.Remark{
+		remark(panel.RemarkMapped, 14, "PORT=3000: only ports 8300 to 8499 are opened for services, so another one is proposed."),
+		remark(panel.RemarkIgnored, 17, "user=www-data: services run as the user of their account, alice."),
+		remark(panel.RemarkIgnored, 18, "priority=5: services of upkeep do not wait for one another."),
+		remark(panel.RemarkNoticed, 12, "A password in the command is visible in the process list."),
+	}}
+	broken := panel.Draft{Line: 30, Definition: panel.Definition{Name: "legacy", Command: "/usr/sbin/legacyd -D"}, Remarks: []panel.Remark{
+		remark(panel.RemarkRefused, 31, "The directory /srv/legacy lies outside of this account’s home, /home/alice. Change it in the file and look again."),
+	}}
+	env := panel.Draft{Line: 1, Definition: panel.Definition{Name: "app", Environment: "A=1\n"}}
+	taken := panel.Draft{Line: 40, Definition: sampleDefinition("mailer", "php bin/console messenger:consume async --time-limit=3600", 0, "").Definition}
+	done := panel.Draft{Line: 50, Definition: sampleDefinition("ticker", "bin/ticker", 0, "").Definition}
+	return ImportView{
+		Text: "[program:shop]\ncommand=node server.js\n", FileName: "supervisord.conf", Format: "", Found: panel.FormatSupervisord, Directory: "apps",
+		Error: "1 service was created, 1 could not be",
+		Rows: []ImportRow{
+			{Draft: shop, Name: "shop", Port: "8304", Command: shop.Command, Use: true},
+			{Draft: broken, Name: "legacy", Command: broken.Command},
+			{Draft: env, Name: "app", AskCommand: true, Use: true, Errors: map[string]string{"command": "Type the command that starts the program.", "environment": "x"}},
+			{Draft: taken, Name: "web", Command: taken.Command, Use: true, Errors: map[string]string{"name": "The name web is taken.", "": "Try again."}},
+			{Draft: done, Name: "ticker", Command: done.Command, Created: true},
+		},
+		Remarks: []panel.Remark{remark(panel.RemarkIgnored, 1, "[supervisord] is about supervisord itself."), remark(panel.RemarkIgnored, 0, "[group:all]: there are no groups; each program is a service of its own.")},
+	}
+}
+
+func sampleTemplates() []panel.Template {
+	return []panel.Template{
+		{ID: "node", Name: "Node", Summary: "A web application or API", Listens: true, Definition: panel.Definition{Command: "node server.js"},
+			Sentences: []string{"Node is started directly.", "Install the dependencies first: npm ci."}, Must: []string{"listen where it is told to", "end on SIGTERM"}},
+		{ID: "generic", Name: "Anything else", Summary: "An empty form", Sentences: []string{"Type what you would type into a terminal."}, Must: []string{"stay in the foreground"}},
+	}
+}
+
 // gallery is every page of the sample by name.
 func gallery() map[string]templ.Component {
 	services, service, logs := samplePage("Services", "services"), samplePage("queue-mailer · Services", "services"), samplePage("queue-mailer · Logs", "services")
@@ -223,6 +291,11 @@ func gallery() map[string]templ.Component {
 	small.Accounts = small.Accounts[:1]
 	edit := sampleForm()
 	edit.Name, edit.Existing, edit.Version, edit.Running, edit.Errors, edit.Warnings = "chat-ws", "chat-ws", 3, true, nil, nil
+	choice := ServiceForm{Home: "/home/alice", FreePort: 8304, Templates: sampleTemplates()}
+	started := ServiceForm{Home: "/home/alice", FreePort: 8304, Command: "node server.js", Port: "8304", Chosen: &sampleTemplates()[0]}
+	unread := ImportView{Text: "web node", Problems: []panel.FileProblem{{Line: 1, Text: "“web node” is not of the form “name: command”."}, {Text: "The file declares no service."}}}
+	preview := sampleImport()
+	preview.Error = ""
 	running := sampleService(4)
 	running.Pending = true
 	running.Warnings = []panel.Finding{{ID: "D15", Text: "Anyone can connect. Does your program ask for a password or key?"}}
@@ -239,28 +312,37 @@ func gallery() map[string]templ.Component {
 		Steps: []Step{{"Restore the newest backup:", "upkeep restore --data /var/lib/upkeep /var/lib/upkeep/backups/upkeep-20260301T020000Z-nightly.db"},
 			{"The panel goes on by itself.", ""}}}
 	return map[string]templ.Component{
-		"damaged":          DamagedPage(bob, damage),
-		"services-trouble": ServicesPage(troubled, sampleServices()),
-		"services":         ServicesPage(services, sampleServices()),
-		"services-paged":   ServicesPage(services, paged),
-		"services-empty":   ServicesPage(small, ServicesView{Pages: 1}),
-		"services-nomatch": ServicesPage(services, ServicesView{Total: 10, Pages: 1, Counts: sampleServices().Counts, Query: ListQuery{Text: "zebra", State: "paused"}}),
-		"service-disabled": ServicePage(service, sampleService(0)),
-		"service-backoff":  ServicePage(samplePage("preview · Services", "services"), sampleService(1)),
-		"service-running":  ServicePage(bad, running),
-		"service-paused":   ServicePage(samplePage("nightly-import · Services", "services"), sampleService(9)),
-		"form-new":         ServiceFormPage(samplePage("Add a service · Services", "services"), sampleForm()),
-		"form-edit":        ServiceFormPage(samplePage("Edit chat-ws · Services", "services"), edit),
-		"logs":             LogsPage(logs, view),
-		"logs-empty":       LogsPage(logs, empty),
-		"processes":        ProcessesPage(samplePage("Processes", "processes"), sampleProcesses()),
-		"processes-empty":  ProcessesPage(samplePage("Processes", "processes"), ProcessesView{Shared: true}),
-		"delete":           DeletePage(samplePage("Delete chat-ws · Services", "services"), sampleDelete()),
-		"signin":           SignInPage(bob, SignInView{Email: "alice@example.net", Next: "/", Error: "E-mail and password do not belong together."}),
-		"welcome":          WelcomePage(bob, WelcomeView{Email: "alice@example.net", Token: "abc"}),
-		"accounts":         AccountsPage(lone, AccountsView{Accounts: []panel.Account{{Name: "alice", Home: "/home/alice"}, {Name: "bakery", Home: "/home/bakery"}}}),
-		"accounts-none":    AccountsPage(lone, AccountsView{}),
-		"error":            ErrorPage(samplePage("Not found", ""), ErrorView{Code: 404, Title: "Not found", Message: "There is nothing at this address. It may have been deleted, or you may not have access to it."}),
-		"error-door":       ErrorPage(bob, ErrorView{Code: 500, Title: "Something went wrong", Message: "This is a fault of the panel, not yours. It has been logged."}),
+		"services":          ServicesPage(services, sampleServices()),
+		"services-paged":    ServicesPage(services, paged),
+		"services-empty":    ServicesPage(small, ServicesView{Pages: 1}),
+		"services-nomatch":  ServicesPage(services, ServicesView{Total: 10, Pages: 1, Counts: sampleServices().Counts, Query: ListQuery{Text: "zebra", State: "paused"}}),
+		"service-disabled":  ServicePage(service, sampleService(0)),
+		"service-backoff":   ServicePage(samplePage("preview · Services", "services"), sampleService(1)),
+		"service-running":   ServicePage(bad, running),
+		"service-unhealthy": ServicePage(samplePage("search-api · Services", "services"), sampleMonitored()),
+		"history":           HistoryPage(samplePage("chat-ws · History", "services"), sampleHistory()),
+		"history-empty":     HistoryPage(samplePage("chat-ws · History", "services"), HistoryView{Service: sampleRows()[9].Service, Status: sampleRows()[9].Status, Kind: "checks", First: true}),
+		"service-paused":    ServicePage(samplePage("nightly-import · Services", "services"), sampleService(9)),
+		"form-new":          ServiceFormPage(samplePage("Add a service · Services", "services"), sampleForm()),
+		"form-edit":         ServiceFormPage(samplePage("Edit chat-ws · Services", "services"), edit),
+		"logs":              LogsPage(logs, view),
+		"logs-empty":        LogsPage(logs, empty),
+		"processes":         ProcessesPage(samplePage("Processes", "processes"), sampleProcesses()),
+		"processes-empty":   ProcessesPage(samplePage("Processes", "processes"), ProcessesView{Shared: true}),
+		"delete":            DeletePage(samplePage("Delete chat-ws · Services", "services"), sampleDelete()),
+		"signin":            SignInPage(bob, SignInView{Email: "alice@example.net", Next: "/", Error: "E-mail and password do not belong together."}),
+		"welcome":           WelcomePage(bob, WelcomeView{Email: "alice@example.net", Token: "abc"}),
+		"accounts":          AccountsPage(lone, AccountsView{Accounts: []panel.Account{{Name: "alice", Home: "/home/alice"}, {Name: "bakery", Home: "/home/bakery"}}}),
+		"accounts-none":     AccountsPage(lone, AccountsView{}),
+		"error":             ErrorPage(samplePage("Not found", ""), ErrorView{Code: 404, Title: "Not found", Message: "There is nothing at this address. It may have been deleted, or you may not have access to it."}),
+		"error-door":        ErrorPage(bob, ErrorView{Code: 500, Title: "Something went wrong", Message: "This is a fault of the panel, not yours. It has been logged."}),
+		"damaged":           DamagedPage(bob, damage),
+		"services-trouble":  ServicesPage(troubled, sampleServices()),
+		"form-choice":       ServiceFormPage(samplePage("Add a service · Services", "services"), choice),
+		"form-started":      ServiceFormPage(samplePage("Add a service · Services", "services"), started),
+		"import":            ImportPage(samplePage("Import services", "services"), ImportView{}),
+		"import-error":      ImportPage(samplePage("Import services", "services"), unread),
+		"import-preview":    ImportPage(samplePage("Import services", "services"), preview),
+		"import-result":     ImportPage(samplePage("Import services", "services"), sampleImport()),
 	}
 }

@@ -53,7 +53,7 @@ func TestListOffersWhatTheStateAllows(t *testing.T) {
 	doc := render(t, ServicesTable(samplePage("Services", "services"), sampleServices()))
 	for name, want := range map[string][]string{
 		"chat-ws": {"restart", "restart-hard", "pause"}, "search-api": {"restart", "restart-hard", "pause"},
-		"preview": {"start", "pause"}, "queue-mailer": {"resume"}, "nightly-import": {"resume"}, "image-resizer": nil,
+		"preview": {"start", "pause"}, "queue-mailer": {"enable"}, "nightly-import": {"resume"}, "image-resizer": nil,
 	} {
 		row := doc.Find("tr[data-service='" + name + "']")
 		if got := posts(row); !slices.Equal(got, want) {
@@ -191,7 +191,7 @@ func TestFormShowsErrorsAndWarnings(t *testing.T) {
 	doc := render(t, ServiceFormPage(samplePage("Add a service", "services"), sampleForm()))
 	var links []string
 	doc.Find(".summary[role=alert] a").Each(func(_ int, s *goquery.Selection) { links = append(links, s.AttrOr("href", "")) })
-	if want := []string{"#field-name", "#field-port", "#field-environment"}; !slices.Equal(links, want) {
+	if want := []string{"#field-name", "#field-port", "#field-environment", "#field-monitoring_interval"}; !slices.Equal(links, want) {
 		t.Errorf("the summary leads to %v, want %v", links, want)
 	}
 	name := doc.Find("[name=name]")

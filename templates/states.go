@@ -109,11 +109,25 @@ func Reason(s panel.Status, now time.Time) string {
 	case panel.Stopping:
 		return stoppingReason(s, now)
 	case panel.Unhealthy:
-		return "The program runs, but its monitoring command fails."
+		return unhealthyReason(s)
 	case panel.Running:
 		return sentence(runningReason(s, now))
 	}
 	return "There is no news of this service, so its last known state is not shown."
+}
+
+func unhealthyReason(s panel.Status) string {
+	if s.Check == nil {
+		return "The program runs, but its monitoring command fails."
+	}
+	what := "the program runs, but its monitoring command fails"
+	if s.Tolerated > 1 && s.Failing < s.Tolerated {
+		what = fmt.Sprintf("%s (%d of %d in a row before it is restarted)", what, s.Failing, s.Tolerated)
+	}
+	if said := lastLineOf(s.Check.Output); said != "" {
+		return sentence(what + ": " + s.Check.Words() + ", " + said)
+	}
+	return sentence(what + ": " + s.Check.Words())
 }
 
 func pausedReason(s panel.Status) string {

@@ -31,6 +31,7 @@ type Flash struct {
 	Detail string   // a second, quieter sentence
 	Lines  []string // of the log, when they explain the result
 	Action *Action  // offered with the result
+	Undo   *Action  // takes it back
 }
 
 // Trouble is what keeps the whole panel from its work.
@@ -78,15 +79,22 @@ type ServiceForm struct {
 	Name, Command, Directory, Environment, Port, Annotation string
 	Paused                                                  bool
 
+	// Times are typed as seconds or as 30s, 5m; what is empty is left to the host.
+	Monitoring, MonitoringInterval, MonitoringTimeout, MonitoringFailures, MonitoringGrace string
+	BudgetFailures, BudgetWindow, BudgetProbation                                          string
+	Check                                                                                  *panel.Check // "Test now"
+
 	// Version of the definition that was read; sent back in the field version, so that two people who edit at
 	// once are told. Zero for a new service.
-	Version  int
-	Existing string            // present name of the service; empty for a new one
-	Running  bool              // a run lives: an edit applies at its next start
-	Home     string            // absolute
-	FreePort int               // to propose; 0 when the range is used up
-	Errors   map[string]string // field → message, "" for the form as a whole
-	Warnings []panel.Finding
+	Version   int
+	Existing  string            // present name of the service; empty for a new one
+	Running   bool              // a run lives: an edit applies at its next start
+	Home      string            // absolute
+	FreePort  int               // to propose; 0 when the range is used up
+	Templates []panel.Template  // to start a new one from
+	Chosen    *panel.Template   // the one it was started from; nil for none
+	Errors    map[string]string // field → message, "" for the form as a whole
+	Warnings  []panel.Finding
 }
 
 // ServiceView is the page of one service.
@@ -98,6 +106,7 @@ type ServiceView struct {
 	Main     *panel.Process   // nil when none lives
 	Pending  bool             // the definition was edited since the live run started
 	Warnings []panel.Finding  // of the definition
+	Checks   []panel.Check    // kept results of the monitoring command, newest first
 	Limits   panel.HostLimits
 }
 
@@ -110,6 +119,17 @@ type LogsView struct {
 	Newest  bool   // the window reaches the end of the file
 	// Unreadable says in one sentence why there is nothing to show; empty when the log could be read.
 	Unreadable string
+}
+
+// HistoryView is what happened to one service.
+type HistoryView struct {
+	Service  panel.Service
+	Status   panel.Status
+	Kind     string // of the filter: "", "runs", "checks", "people" or "edits"
+	Events   []panel.Event
+	First    bool            // these are the newest
+	Older    bool            // there are more
+	Versions []panel.Version // newest first
 }
 
 // ProcessRow is one process of the table.

@@ -166,8 +166,11 @@ func wantsJSON(c echo.Context) bool {
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
 }
 
-func isStream(c echo.Context) bool   { return strings.HasSuffix(c.Request().URL.Path, "/events") }
-func isDownload(c echo.Context) bool { return strings.HasSuffix(c.Request().URL.Path, "/logs.txt") }
+func isStream(c echo.Context) bool { return strings.HasSuffix(c.Request().URL.Path, "/events") }
+func isDownload(c echo.Context) bool {
+	path := c.Request().URL.Path
+	return strings.HasSuffix(path, "/logs.txt") || strings.HasSuffix(path, "/export")
+}
 
 // sendToSignIn asks who the visitor is, and remembers where they wanted to go.
 func (s *pages) sendToSignIn(c echo.Context) error {

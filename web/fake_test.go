@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"upkeep/internal/exchange"
 	"upkeep/internal/panel"
 	"upkeep/store"
 )
@@ -31,6 +32,7 @@ type fakeEngine struct {
 	unreadable error // of every log; nil when they can be read
 	warnings   []panel.Finding
 	outcome    panel.RestartOutcome
+	check      panel.Check
 	fail       error    // what every action answers
 	calls      []string // every action, in order
 	watchers   map[chan struct{}]bool
@@ -185,6 +187,30 @@ func (f *fakeEngine) Warnings(context.Context, panel.Account, panel.Definition) 
 	return f.warnings, nil
 }
 
+func (f *fakeEngine) Try(_ context.Context, _ panel.Account, def panel.Definition) (panel.Check, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, "try "+def.Monitoring.Command)
+	if def.Monitoring.Command == "" {
+		wrong := &panel.ValidationError{}
+		wrong.Set("monitoring", "Type a command first.")
+		return panel.Check{}, wrong
+	}
+	return f.check, f.fail
+}
+
+func (f *fakeEngine) BringBack(ctx context.Context, a panel.Account, name string, version int, by panel.Actor) (panel.Service, error) {
+	svc, err := f.store.Service(ctx, a.ID, name)
+	if err != nil {
+		return svc, err
+	}
+	former, err := f.store.Version(ctx, svc.ID, version)
+	if err != nil {
+		return svc, err
+	}
+	return f.store.UpdateService(ctx, svc.ID, former.Definition, svc.Version, by)
+}
+
 func (f *fakeEngine) FreePort(context.Context) (int, error) { return 8317, nil }
 
 var goodName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
@@ -239,6 +265,20 @@ func (f *fakeEngine) Edit(ctx context.Context, a panel.Account, name string, def
 		return svc, err
 	}
 	return f.store.UpdateService(ctx, svc.ID, def, version, by)
+}
+
+func (f *fakeEngine) ReadImport(_ context.Context, a panel.Account, file panel.ImportFile, directory string) (panel.Import, error) {
+	in, err := exchange.Read(a, file)
+	for i := range in.Drafts {
+		if in.Drafts[i].Directory == "" {
+			in.Drafts[i].Directory = directory
+		}
+	}
+	return in, err
+}
+
+func (f *fakeEngine) Export(a panel.Account, def panel.Definition, format panel.Format) (panel.Export, error) {
+	return exchange.Write(a, def, format)
 }
 
 func (f *fakeEngine) act(ctx context.Context, verb string, a panel.Account, name string) (panel.Status, error) {

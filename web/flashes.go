@@ -83,9 +83,30 @@ func refusedFlash(name string, err error) (templates.Flash, error) {
 // savedFlash is about an edit. A run that lives keeps its former definition until it is replaced.
 func savedFlash(a panel.Account, svc panel.Service, status panel.Status) templates.Flash {
 	f := templates.Flash{Kind: "ok", Text: "Saved " + svc.Name + "."}
+	if svc.Version > 1 {
+		f.Undo = &templates.Action{Label: "Undo", Path: fmt.Sprintf("%s/undo?version=%d", servicePath(a, svc.Name), svc.Version-1)}
+	}
 	if status.PID != 0 && status.Version != svc.Version && svc.Wanted == panel.WantedOn {
 		f.Detail = "The change applies at the next restart."
 		f.Action = &templates.Action{Label: "Restart now", Path: servicePath(a, svc.Name) + "/restart"}
+	}
+	return f
+}
+
+// checkFlash is about a check that a person asked for.
+func checkFlash(c panel.Check) templates.Flash {
+	f := templates.Flash{Kind: "ok", Text: templates.CheckText(c), Detail: "Nothing follows from it: it was a test."}
+	switch c.Outcome {
+	case panel.CheckFailed:
+		f.Kind = "bad"
+	case panel.CheckNotRun:
+		f.Kind = "warn"
+	}
+	lines := strings.Split(strings.TrimRight(c.Output, "\n"), "\n")
+	for _, line := range lines[max(0, len(lines)-linesInFlash):] {
+		if line != "" {
+			f.Lines = append(f.Lines, printable([]byte(line)))
+		}
 	}
 	return f
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// maxFields is more than any form of the panel has.
+// maxFields is more than any form of the panel has, but that of an import.
 const maxFields = 50
 
 // form is what a browser posted: each field once. Line breaks are as typed, not the pairs that browsers send.
@@ -35,41 +35,41 @@ func (f form) flawed() []string {
 // *http.MaxBytesError.
 func readForm(c echo.Context) (form, error) {
 	r := c.Request()
+	if err := parseBody(r); err != nil {
+		return nil, err
+	}
+	if r.MultipartForm != nil && len(r.MultipartForm.File) > 0 {
+		return nil, fmt.Errorf("%w: a file", errBadForm)
+	}
+	return once(r.PostForm, maxFields)
+}
+
+// parseBody reads a form of either kind. The body is limited, so all of it fits into memory and no file is made.
+func parseBody(r *http.Request) error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil {
-		return nil, errFormKind
+		return errFormKind
 	}
 	switch kind {
 	case "application/x-www-form-urlencoded":
 		err = r.ParseForm()
 	case "multipart/form-data":
-		err = readParts(r)
+		err = r.ParseMultipartForm(maxBodyBytes)
 	default:
-		return nil, errFormKind
+		return errFormKind
 	}
 	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		return nil, err
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errBadForm, err)
-	}
-	return once(r.PostForm)
-}
-
-// readParts reads a form in parts. The body is limited, so all of it fits into memory and no file is made.
-func readParts(r *http.Request) error {
-	if err := r.ParseMultipartForm(maxBodyBytes); err != nil {
 		return err
 	}
-	if len(r.MultipartForm.File) > 0 {
-		return errors.New("a file")
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBadForm, err)
 	}
 	return nil
 }
 
 // once refuses fields that come twice: which one counts would be anybody's guess.
-func once(values url.Values) (form, error) {
-	if len(values) > maxFields {
+func once(values url.Values, most int) (form, error) {
+	if len(values) > most {
 		return nil, fmt.Errorf("%w: %d fields", errBadForm, len(values))
 	}
 	f := make(form, len(values))

@@ -16,6 +16,8 @@ type serviceStore interface {
 	Service(ctx context.Context, account panel.AccountID, name string) (panel.Service, error)
 	Services(ctx context.Context, account panel.AccountID) ([]panel.Service, error)
 	Runs(ctx context.Context, id panel.ServiceID, limit int) ([]panel.Run, error)
+	// Checks are the kept results of the monitoring command, newest first.
+	Checks(ctx context.Context, id panel.ServiceID) ([]panel.Check, error)
 	Events(ctx context.Context, id panel.ServiceID, limit int) ([]panel.Event, error)
 	RestartsSince(ctx context.Context, account panel.AccountID, since time.Time) (map[panel.ServiceID]int, error)
 }

@@ -30,8 +30,10 @@ type routes struct {
 	services    *servicesHandlers
 	service     *serviceHandlers
 	serviceForm *serviceFormHandlers
+	imports     *importHandlers
 	remove      *serviceDeleteHandlers
 	logs        *logsHandlers
+	history     *historyHandlers
 	processes   *processesHandlers
 	events      *eventsHandlers
 	trusted     echo.IPExtractor
@@ -61,7 +63,9 @@ func newRoutes(ctx context.Context, cfg Config) *routes {
 		services:    services,
 		service:     service,
 		serviceForm: &serviceFormHandlers{pages: p, look: look, control: cfg.Control},
+		imports:     &importHandlers{pages: p, look: look, control: cfg.Control},
 		remove:      &serviceDeleteHandlers{pages: p, look: look, control: cfg.Control, logs: cfg.Logs},
+		history:     &historyHandlers{pages: p, look: look, store: cfg.Store, control: cfg.Control},
 		logs:        &logsHandlers{pages: p, look: look, logs: cfg.Logs},
 		processes:   processes,
 		events:      newEventsHandlers(ctx, p, cfg.Store, cfg.Status, services, service, processes),
@@ -103,10 +107,13 @@ func (r *routes) register(e *echo.Echo) {
 	short.GET("", r.account.open)
 	short.GET("/services", r.services.list)
 	short.GET("/services/new", r.serviceForm.new)
+	short.GET("/services/import", r.imports.show)
 	short.GET("/services/:name", r.service.show)
 	short.GET("/services/:name/edit", r.serviceForm.edit)
 	short.GET("/services/:name/delete", r.remove.confirm)
+	short.GET("/services/:name/export", r.imports.export)
 	short.GET("/services/:name/logs", r.logs.show)
+	short.GET("/services/:name/history", r.history.show)
 	short.GET("/processes/services", r.processes.list)
 	short.POST("/processes/services/end", r.processes.end)
 
@@ -114,12 +121,16 @@ func (r *routes) register(e *echo.Echo) {
 	slow := e.Group("/accounts/:account", limitBody(maxBodyBytes), timeLimit(actionTime),
 		r.identifyVisitor, requireSession, r.account.find)
 	slow.POST("/services", r.serviceForm.create)
+	slow.POST("/services/import", r.imports.read)
 	slow.POST("/services/:name/edit", r.serviceForm.update)
 	slow.POST("/services/:name/restart", r.service.restart)
 	slow.POST("/services/:name/restart-hard", r.service.restartHard)
 	slow.POST("/services/:name/pause", r.service.pause)
 	slow.POST("/services/:name/resume", r.service.resume)
 	slow.POST("/services/:name/start", r.service.start)
+	slow.POST("/services/:name/enable", r.service.enable)
+	slow.POST("/services/:name/check", r.service.check)
+	slow.POST("/services/:name/undo", r.history.undo)
 	slow.POST("/services/:name/delete", r.remove.remove)
 
 	// The same, for as long as it takes.

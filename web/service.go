@@ -27,6 +27,7 @@ type serviceControl interface {
 	// Restart returns once its outcome is known.
 	Restart(ctx context.Context, a panel.Account, name string, hard bool, by panel.Actor) (panel.RestartOutcome, error)
 	Warnings(ctx context.Context, a panel.Account, def panel.Definition) ([]panel.Finding, error)
+	Try(ctx context.Context, a panel.Account, def panel.Definition) (panel.Check, error)
 }
 
 // extractor reads windows of a service's output. panel.ErrNotFound means that there is none yet.
@@ -93,6 +94,11 @@ func (h *serviceHandlers) view(ctx context.Context, a panel.Account, svc panel.S
 	if v.Events, err = h.look.store.Events(ctx, svc.ID, eventsShown); err != nil {
 		return v, err
 	}
+	if svc.Monitoring.Command != "" {
+		if v.Checks, err = h.look.store.Checks(ctx, svc.ID); err != nil {
+			return v, err
+		}
+	}
 	v.Lines = h.lines(ctx, a, svc, linesShown)
 	v.Main = h.main(ctx, svc, row.Status)
 	if v.Warnings, err = h.control.Warnings(ctx, a, svc.Definition); err != nil {
@@ -142,10 +148,33 @@ func (h *serviceHandlers) resume(c echo.Context) error {
 	})
 }
 
+func (h *serviceHandlers) enable(c echo.Context) error {
+	return h.act(c, func(ctx context.Context, a panel.Account, name string) (templates.Flash, error) {
+		status, err := h.control.Resume(ctx, a, name, actor(c))
+		return startedFlash("Enabled "+name+" again", status), err
+	})
+}
+
 func (h *serviceHandlers) start(c echo.Context) error {
 	return h.act(c, func(ctx context.Context, a panel.Account, name string) (templates.Flash, error) {
 		status, err := h.control.StartNow(ctx, a, name, actor(c))
 		return startedFlash("Started "+name+" without waiting", status), err
+	})
+}
+
+// check runs the monitoring command now. What it says changes nothing.
+func (h *serviceHandlers) check(c echo.Context) error {
+	return h.act(c, func(ctx context.Context, a panel.Account, name string) (templates.Flash, error) {
+		svc, err := h.look.byName(ctx, a, name)
+		if err != nil {
+			return templates.Flash{}, err
+		}
+		if svc.Monitoring.Command == "" {
+			return templates.Flash{Kind: "warn", Text: name + " has no monitoring command.",
+				Detail: "Add one in its form."}, nil
+		}
+		check, err := h.control.Try(ctx, a, svc.Definition)
+		return checkFlash(check), err
 	})
 }
 

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
+	"upkeep/internal/catalogue"
 	"upkeep/internal/panel"
 	"upkeep/templates"
 )
@@ -21,6 +23,8 @@ type formControl interface {
 		by panel.Actor) (panel.Service, error)
 	Restart(ctx context.Context, a panel.Account, name string, hard bool, by panel.Actor) (panel.RestartOutcome, error)
 	Warnings(ctx context.Context, a panel.Account, def panel.Definition) ([]panel.Finding, error)
+	// Try runs the monitoring command once. It returns a *panel.ValidationError for fields that are wrong.
+	Try(ctx context.Context, a panel.Account, def panel.Definition) (panel.Check, error)
 	// FreePort returns 0 when every port is taken.
 	FreePort(ctx context.Context) (int, error)
 }
@@ -31,14 +35,34 @@ type serviceFormHandlers struct {
 	control formControl
 }
 
+// new offers the templates above an empty form, or shows the form as a template fills it.
 func (h *serviceFormHandlers) new(c echo.Context) error {
-	return h.ask(c, http.StatusOK, templates.ServiceForm{})
+	t, ok := catalogue.Find(c.QueryParam("template"))
+	if !ok {
+		return h.ask(c, http.StatusOK, templates.ServiceForm{Templates: catalogue.All()})
+	}
+	form := templates.ServiceForm{
+		Command: t.Command, Directory: t.Directory, Environment: t.Environment, Chosen: &t,
+	}
+	if t.Listens {
+		port, err := h.control.FreePort(c.Request().Context())
+		if err != nil {
+			return err
+		}
+		if port != 0 {
+			form.Port = strconv.Itoa(port)
+		}
+	}
+	return h.ask(c, http.StatusOK, form)
 }
 
 func (h *serviceFormHandlers) create(c echo.Context) error {
 	typed, form, err := readServiceForm(c)
 	if err != nil {
 		return err
+	}
+	if typed.get("then") == "check" {
+		return h.try(c, typed, form)
 	}
 	ctx := c.Request().Context()
 	svc, err := panel.Service{}, typed.flaws()
@@ -78,6 +102,9 @@ func (h *serviceFormHandlers) update(c echo.Context) error {
 	if form.Version == 0 {
 		form.Version = svc.Version // a program that posts without having read the form
 	}
+	if typed.get("then") == "check" {
+		return h.try(c, typed, form)
+	}
 	if err := typed.flaws(); err != nil {
 		return h.wrong(c, form, err)
 	}
@@ -90,6 +117,19 @@ func (h *serviceFormHandlers) update(c echo.Context) error {
 		return h.wrong(c, form, err)
 	}
 	return h.saved(c, saved, typed.get("then") == "restart")
+}
+
+// try runs the monitoring command as it is typed, and shows the form again with the result. Nothing is saved.
+func (h *serviceFormHandlers) try(c echo.Context, typed form, form templates.ServiceForm) error {
+	err := typed.flaws()
+	if err == nil {
+		var check panel.Check
+		if check, err = h.control.Try(c.Request().Context(), account(c), definition(form)); err == nil {
+			form.Check = &check
+			return h.ask(c, http.StatusOK, form)
+		}
+	}
+	return h.wrong(c, form, err)
 }
 
 // saved goes to the service's page and says what the edit means for the run that lives, after restarting it when

@@ -44,6 +44,7 @@ type Store interface {
 	serviceStore
 	signInStore
 	welcomeStore
+	historyStore
 	pinger
 }
 
@@ -51,6 +52,8 @@ type Store interface {
 type Control interface {
 	serviceControl
 	formControl
+	historyControl
+	importControl
 	removeControl
 	processControl
 }

@@ -30,9 +30,11 @@ var rooms = map[string][]string{
 	"internal/token":     {},
 	"static":             {},
 
+	"internal/catalogue":   {"internal/panel"},
 	"internal/command":     {"internal/panel"},
 	"internal/environment": {"internal/panel"},
 	"internal/keeper":      {"internal/drain", "internal/failpoint", "internal/panel", "internal/privilege"},
+	"internal/exchange":    {"internal/command", "internal/environment", "internal/panel"},
 	"internal/launcher":    {"internal/failpoint", "internal/panel"},
 	"store":                {"internal/panel"},
 	"internal/diagnose":    {"internal/command", "internal/environment", "internal/panel"},
@@ -42,11 +44,12 @@ var rooms = map[string][]string{
 
 	"internal/supervisor": {"internal/cgroup", "internal/command", "internal/environment", "internal/failpoint",
 		"internal/keeper", "internal/launcher", "internal/logs", "internal/panel", "internal/privilege", "internal/process"},
-	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/failpoint", "internal/logs",
+	"internal/control": {"internal/command", "internal/diagnose", "internal/environment", "internal/exchange",
+		"internal/failpoint", "internal/logs",
 		"internal/lookup", "internal/panel", "internal/privilege", "internal/process"},
 
 	"templates": {"internal/panel", "static"},
-	"web":       {"internal/panel", "internal/password", "internal/token", "static", "templates"},
+	"web":       {"internal/catalogue", "internal/panel", "internal/password", "internal/token", "static", "templates"},
 
 	"cmd/upkeep": {"internal/cgroup", "internal/control", "internal/drain", "internal/failpoint", "internal/keeper", "internal/logs",
 		"internal/panel", "internal/password", "internal/privilege", "internal/process", "internal/supervisor",

@@ -211,7 +211,7 @@ func (srv *server) assemble() (err error) {
 	if err != nil {
 		return err
 	}
-	srv.control = control.New(srv.store, srv.engine, asUser)
+	srv.control = control.New(srv.store, srv.engine, asUser, s.MonitoringIntervalMin)
 	proxies, err := s.proxies()
 	if err != nil {
 		return err

@@ -39,7 +39,8 @@ type settings struct {
 	BudgetFailures int             `koanf:"budget_failures"`
 	BudgetWindow   time.Duration   `koanf:"budget_window"`
 
-	BackupKeep int `koanf:"backup_keep"` // nightly backups that stay; 0: none are made
+	MonitoringIntervalMin time.Duration `koanf:"monitoring_interval_min"`
+	BackupKeep            int           `koanf:"backup_keep"` // nightly backups that stay; 0: none are made
 	// Limits of an account, which are those of all its services together, and of each service. 0 is no limit.
 	LimitAccountMemory     string `koanf:"limit_account_memory"` // "512MiB", or a share of the machine's: "25%"
 	LimitAccountProcesses  int    `koanf:"limit_account_processes"`
@@ -66,6 +67,7 @@ func addSettings(f *pflag.FlagSet) {
 	f.Int("budget-failures", p.BudgetLimit, "failures within the budget's window that disable a service")
 	f.Int("backup-keep", 14, "nightly backups that are kept; 0 makes none")
 	f.Duration("budget-window", p.BudgetWindow, "window of the failure budget")
+	f.Duration("monitoring-interval-min", panel.MinInterval, "shortest time between two checks that a customer may choose")
 	addLimits(f)
 }
 
@@ -165,7 +167,7 @@ func readFile(k *koanf.Koanf, flags *pflag.FlagSet) error {
 func known(key string) bool {
 	switch key {
 	case "data", "homes", "listen", "domain", "secure", "trusted_proxies", "helper",
-		"stop_timeout", "backoff", "budget_failures", "budget_window", "backup_keep":
+		"stop_timeout", "backoff", "budget_failures", "budget_window", "monitoring_interval_min", "backup_keep":
 		return true
 	}
 	return knownLimit(key)
@@ -201,6 +203,8 @@ func (s *settings) complete() (err error) {
 		err = errors.New("backup_keep must not be negative")
 	case s.BudgetWindow <= 0 || s.StopTimeout <= 0:
 		err = errors.New("budget_window and stop_timeout must be longer than nothing")
+	case s.MonitoringIntervalMin <= 0 || s.MonitoringIntervalMin > panel.MaxInterval:
+		err = errors.New("monitoring_interval_min must be longer than nothing and at most 24h")
 	}
 	if err == nil {
 		_, err = s.proxies()

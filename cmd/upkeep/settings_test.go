@@ -74,6 +74,8 @@ var everySetting = []struct {
 		10, 1, 2, 3},
 	{"budget_window", `"1m"`, "2m", "3m", func(s *settings) any { return s.BudgetWindow },
 		5 * time.Minute, time.Minute, 2 * time.Minute, 3 * time.Minute},
+	{"monitoring_interval_min", `"1s"`, "2s", "3s", func(s *settings) any { return s.MonitoringIntervalMin },
+		10 * time.Second, time.Second, 2 * time.Second, 3 * time.Second},
 	{"backup_keep", `1`, "2", "3", func(s *settings) any { return s.BackupKeep },
 		14, 1, 2, 3},
 	{"limit_account_memory", `"1GiB"`, "2GiB", "50%", func(s *settings) any { return s.LimitAccountMemory },

@@ -38,6 +38,7 @@ func (c *Control) check(ctx context.Context, acct panel.Account, def panel.Defin
 		wrong.Set("directory", message)
 	}
 	def.Directory = dir
+	c.checkOptions(def, wrong)
 	if err := c.checkPort(ctx, acct, def.Port, self, wrong); err != nil {
 		return def, err
 	}
@@ -48,6 +49,7 @@ func (c *Control) check(ctx context.Context, acct panel.Account, def panel.Defin
 func clean(def panel.Definition) panel.Definition {
 	def.Name = strings.TrimSpace(def.Name)
 	def.Command = strings.TrimSpace(strings.ReplaceAll(def.Command, "\r\n", "\n"))
+	def.Monitoring.Command = strings.TrimSpace(strings.ReplaceAll(def.Monitoring.Command, "\r\n", "\n"))
 	def.Directory = strings.TrimSpace(def.Directory)
 	def.Annotation = strings.TrimSpace(def.Annotation)
 	def.Environment = strings.ReplaceAll(def.Environment, "\r\n", "\n")

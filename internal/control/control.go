@@ -17,6 +17,7 @@ import (
 type Store interface {
 	CreateService(context.Context, panel.Service, panel.Actor) (panel.Service, error)
 	UpdateService(ctx context.Context, id panel.ServiceID, def panel.Definition, ifVersion int, by panel.Actor) (panel.Service, error)
+	Version(ctx context.Context, id panel.ServiceID, number int) (panel.Version, error)
 	DeleteService(context.Context, panel.ServiceID, panel.Actor) error
 	Service(ctx context.Context, account panel.AccountID, name string) (panel.Service, error)
 	Services(ctx context.Context, account panel.AccountID) ([]panel.Service, error)
@@ -35,6 +36,7 @@ type Engine interface {
 	Restart(ctx context.Context, id panel.ServiceID, hard bool, by panel.Actor) (panel.RestartOutcome, error)
 	Remove(context.Context, panel.ServiceID) error
 	Status(context.Context, ...panel.ServiceID) (map[panel.ServiceID]panel.Status, error)
+	Check(context.Context, panel.Service, panel.Account) (panel.Check, error)
 	Identity(panel.ServiceID) (panel.Identity, bool)
 }
 
@@ -47,10 +49,18 @@ type Control struct {
 	engine  Engine
 	asUser  AsUser
 	glances glances
+	// minInterval is the shortest time between two checks that may be asked for.
+	minInterval time.Duration
 }
 
-// New returns a Control.
-func New(s Store, e Engine, as AsUser) *Control { return &Control{store: s, engine: e, asUser: as} }
+// New returns a Control. minInterval is the shortest time between two checks that a customer may ask for; 0 means
+// panel.MinInterval.
+func New(s Store, e Engine, as AsUser, minInterval time.Duration) *Control {
+	if minInterval == 0 {
+		minInterval = panel.MinInterval
+	}
+	return &Control{store: s, engine: e, asUser: as, minInterval: minInterval}
+}
 
 // answerTime bounds how long a pause or a start keeps a person waiting; it goes on afterwards and the page shows
 // how far it is. It is more than the default stop timeout.
@@ -96,6 +106,21 @@ func (c *Control) Edit(ctx context.Context, acct panel.Account, name string, def
 		_, err = c.Resume(ctx, acct, svc.Name, by)
 	}
 	return svc, err
+}
+
+// BringBack saves the definition that a service had in a former version as its newest one. A run that lives keeps its
+// definition until its next start. What cannot be any more, such as a port that is taken, is a
+// [*panel.ValidationError].
+func (c *Control) BringBack(ctx context.Context, acct panel.Account, name string, version int, by panel.Actor) (panel.Service, error) {
+	svc, err := c.store.Service(ctx, acct.ID, name)
+	if err != nil {
+		return panel.Service{}, err
+	}
+	former, err := c.store.Version(ctx, svc.ID, version)
+	if err != nil {
+		return panel.Service{}, err
+	}
+	return c.Edit(ctx, acct, name, former.Definition, svc.Wanted == panel.WantedPaused, svc.Version, by)
 }
 
 // Pause stops a service until somebody resumes it. It returns when nothing of it is left, or after a while with

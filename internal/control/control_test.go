@@ -31,7 +31,7 @@ func newSite(t *testing.T) *site {
 	s := &site{store: st, engine: &engine{}}
 	s.own = s.account(t, "shop")
 	s.other = s.account(t, "other")
-	s.Control = New(st, s.engine, func(_ panel.Account, look func() error) error { return look() })
+	s.Control = New(st, s.engine, func(_ panel.Account, look func() error) error { return look() }, 0)
 	return s
 }
 
@@ -76,6 +76,9 @@ func (e *engine) Restart(context.Context, panel.ServiceID, bool, panel.Actor) (p
 func (e *engine) Remove(context.Context, panel.ServiceID) error { return e.note("remove") }
 func (e *engine) Status(_ context.Context, ids ...panel.ServiceID) (map[panel.ServiceID]panel.Status, error) {
 	return map[panel.ServiceID]panel.Status{ids[0]: {State: panel.Stopping}}, nil
+}
+func (e *engine) Check(_ context.Context, svc panel.Service, _ panel.Account) (panel.Check, error) {
+	return panel.Check{Outcome: panel.CheckOK}, e.note("check " + svc.Monitoring.Command + " in " + svc.Directory)
 }
 func (e *engine) Identity(panel.ServiceID) (panel.Identity, bool) { return panel.Identity{}, false }
 
@@ -124,6 +127,19 @@ func TestRefused(t *testing.T) {
 		{"port of an own service", func(d *panel.Definition) { d.Port = 8300 }, "port", "belongs to your service blog"},
 		{"port of a stranger", func(d *panel.Definition) { d.Port = 8301 }, "port", "Port 8301 is taken."},
 		{"annotation too long", func(d *panel.Definition) { d.Annotation = strings.Repeat("é", 201) }, "annotation", "at most 200"},
+		{"monitoring that cannot be read", func(d *panel.Definition) { d.Monitoring.Command = "test 'x" }, "monitoring", "never closed"},
+		{"checks too often", func(d *panel.Definition) { d.Monitoring.Interval = 9 * time.Second }, "monitoring_interval", "from 10s to 24h"},
+		{"checks too seldom", func(d *panel.Definition) { d.Monitoring.Interval = 25 * time.Hour }, "monitoring_interval", "from 10s to 24h"},
+		{"an interval that is no time", func(d *panel.Definition) { d.Monitoring.Interval = -1 }, "monitoring_interval", "such as 30s"},
+		{"a limit longer than the interval", func(d *panel.Definition) {
+			d.Monitoring.Interval, d.Monitoring.Timeout = 20*time.Second, 30*time.Second
+		}, "monitoring_timeout", "before the next one"},
+		{"a limit that is too long", func(d *panel.Definition) { d.Monitoring.Timeout = time.Hour }, "monitoring_timeout", "from 1s to 5m"},
+		{"no failure at all", func(d *panel.Definition) { d.Monitoring.Failures = -1 }, "monitoring_failures", "from 1 to 100"},
+		{"a grace of a day", func(d *panel.Definition) { d.Monitoring.Grace = 24 * time.Hour }, "monitoring_grace", "from 1s to 1h"},
+		{"a budget without end", func(d *panel.Definition) { d.Budget.Failures = 1001 }, "budget_failures", "from 1 to 1000"},
+		{"a window of a week", func(d *panel.Definition) { d.Budget.Window = 168 * time.Hour }, "budget_window", "from 1s to 24h"},
+		{"a try every second", func(d *panel.Definition) { d.Budget.Probation = time.Second }, "budget_probation", "from 1m to 24h"},
 		{"annotation that is no text", func(d *panel.Definition) { d.Annotation = "\xff" }, "annotation", "not text"},
 	}
 	s.engine.asked = nil

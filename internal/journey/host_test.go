@@ -252,10 +252,13 @@ func (h *host) living() []int {
 	return pids
 }
 
-// write puts a program into the account's home.
+// write puts a program into the account's home, in a folder that may be new.
 func (h *host) write(name, content string) {
 	h.t.Helper()
 	path := filepath.Join(h.home, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
 	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 		h.t.Fatal(err)
 	}
@@ -288,15 +291,27 @@ func (h *host) client() *htmltest.Client {
 // add creates a service and waits until it is in a state.
 func (h *host) add(c *htmltest.Client, def panel.Definition, paused bool, want panel.State) {
 	h.t.Helper()
-	port := ""
-	if def.Port != 0 {
-		port = strconv.Itoa(def.Port)
-	}
 	c.Get(services+"/new").Form("main form").
-		Set("name", def.Name).Set("command", def.Command).Set("port", port).Set("annotation", def.Annotation).
-		Set("environment", def.Environment).Check("paused", paused).
+		Set("name", def.Name).Set("command", def.Command).Set("port", number(def.Port)).Set("annotation", def.Annotation).
+		Set("environment", def.Environment).Set("monitoring", def.Monitoring.Command).
+		Set("monitoring_grace", span(def.Monitoring.Grace)).Set("monitoring_failures", number(def.Monitoring.Failures)).Check("paused", paused).
 		Submit().WantStatus(303)
 	h.await(c, def.Name, want)
+}
+
+// number and span are how a form is given a number and a time: nothing for none.
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func span(d time.Duration) string {
+	if d == 0 {
+		return ""
+	}
+	return d.String()
 }
 
 // await waits until a service is in a state.

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp/kb"
@@ -30,7 +31,11 @@ var views = []view{
 	{"service-crashed", services + "/crashed", "Why it is not running"},
 	{"service-disabled", services + "/disabled", "Why it stopped"},
 	{"service-paused", services + "/paused", "It has not been started yet"},
+	{"service-unhealthy", services + "/sick", "connection refused"},
+	{"history", services + "/web/history", "Versions of the definition"},
 	{"new", services + "/new", "Add a service"},
+	{"new-template", services + "/new?template=node", "Your program must"},
+	{"import", services + "/import", "Text of the file"},
 	{"edit", services + "/web/edit", "an edit applies at its next restart"},
 	{"delete", services + "/web/delete", "It is running"},
 	{"logs", services + "/web/logs", "<script>alert(1)</script>"},
@@ -81,12 +86,15 @@ func (h *host) fill() {
 	h.write("broken.sh", brokenProgram)
 	c := h.client()
 	h.add(c, panel.Definition{Name: "web", Command: "perl web.pl", Port: freePort(h.t), Environment: "GREETING=hello\n",
+		Monitoring: panel.Monitoring{Command: "true"},
 		Annotation: "The shop, with a note that is rather long and goes on until it has to be cut somewhere"}, false, panel.Running)
 	h.add(c, panel.Definition{Name: "paused", Command: "perl web.pl"}, true, panel.Paused)
 	h.add(c, panel.Definition{Name: "crashed", Command: "sh broken.sh"}, false, panel.Backoff)
 	h.add(c, panel.Definition{Name: "disabled", Command: "sh broken.sh"}, false, panel.Backoff)
 	c.Post(services+"/disabled/start", nil).WantStatus(303)
 	h.await(c, "disabled", panel.Disabled)
+	h.add(c, panel.Definition{Name: "sick", Command: "perl web.pl", Monitoring: panel.Monitoring{
+		Command: "sh -c 'echo connection refused; exit 7'", Grace: time.Second, Failures: 100}}, false, panel.Unhealthy)
 	long := strings.Repeat("a-very-long-name-", 4)[:panel.MaxNameBytes-1] + "e"
 	h.add(c, panel.Definition{Name: long, Command: "sleep 100000 # " + strings.Repeat("wide", 30)}, true, panel.Paused)
 }
@@ -95,6 +103,12 @@ func (h *host) fill() {
 func (b *tab) visit(v view) {
 	b.t.Helper()
 	b.arrive(v)
+	b.look(v)
+}
+
+// look is visit for a page that is open already.
+func (b *tab) look(v view) {
+	b.t.Helper()
 	for _, theme := range []string{"light", "dark"} {
 		b.prefer(theme)
 		for _, width := range []int64{1280, 390, 320} {

@@ -36,5 +36,8 @@ const (
 	EventEnded      EventKind = "ended"
 	EventAdopted    EventKind = "adopted"     // upkeep came back and found the run alive
 	EventDisabled   EventKind = "disabled"    // by the failure rule
+	EventUnhealthy  EventKind = "unhealthy"   // its monitoring command failed, after it had not
+	EventHealthy    EventKind = "healthy"     // … and succeeds again
+	EventUseless    EventKind = "useless"     // its monitoring command succeeds while it is stopped
 	EventProcessEnd EventKind = "process-end" // a person ended one process
 )

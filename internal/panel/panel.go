@@ -52,6 +52,8 @@ const (
 	ActorPerson ActorKind = "person" // somebody who signed in
 	ActorRule   ActorKind = "rule"   // the failure rule
 	ActorHost   ActorKind = "host"   // the machine: a reboot, no memory
+
+	ActorMonitoring ActorKind = "monitoring" // the monitoring command
 )
 
 // Person returns the actor for a signed-in user.

@@ -29,6 +29,7 @@ type Pace struct {
 	Failures []time.Time // within the budget's window, oldest first
 	Tries    int         // index into the policy's delays
 	NextTry  time.Time   // zero unless a start is waited for
+	Trials   int         // of a service that was disabled, since a person last enabled it or it was well
 }
 
 // Recovery is everything the supervisor needs to continue with a service where it left off.

@@ -26,6 +26,8 @@ type Definition struct {
 	Environment string // text of NAME=value lines
 	Port        int    // 0: the service needs none
 	Annotation  string
+	Monitoring  Monitoring
+	Budget      Budget
 }
 
 // Wanted is what a person, or the failure rule, last decided about a service.
@@ -62,6 +64,12 @@ type Policy struct {
 	BudgetLimit   int             // failures within BudgetWindow that disable the service
 	BudgetWindow  time.Duration
 	JitterPercent int // of every delay but a zero one
+
+	CheckInterval time.Duration // between two runs of a monitoring command
+	CheckTimeout  time.Duration
+	CheckFailures int           // in a row, that restart the service
+	CheckGrace    time.Duration // from the start of a run to its first check
+	Probation     time.Duration // between two tries of a disabled service; 0: none
 }
 
 // DefaultPolicy returns the host's defaults: the values of the design, section "The engine".
@@ -76,5 +84,9 @@ func DefaultPolicy() Policy {
 		BudgetLimit:   10,
 		BudgetWindow:  5 * time.Minute,
 		JitterPercent: 10,
+		CheckInterval: time.Minute,
+		CheckTimeout:  10 * time.Second,
+		CheckFailures: 1,
+		CheckGrace:    30 * time.Second,
 	}
 }

@@ -44,6 +44,13 @@ type Status struct {
 	KillAt     time.Time // when State is Stopping: when everything left is killed; zero once that happened
 	LeftOver   []Remnant // what outlived the kill
 
+	Check     *Check    // the latest of the live run; nil when there was none yet
+	Failing   int       // checks that failed in a row
+	Tolerated int       // … that restart the service
+	NextCheck time.Time // zero when none is planned
+	// Useless is set when the check said that all is well while the service was stopped.
+	Useless bool
+
 	// LogTrouble says in one sentence why output does not go to the account's log file at the moment;
 	// empty when it does.
 	LogTrouble string
@@ -123,6 +130,7 @@ const (
 	CauseRestart Cause = "restart" // a person asked for a restart
 	CauseExit    Cause = "exit"    // the run before ended unasked
 	CauseBoot    Cause = "boot"    // the machine, or upkeep, started
+	CauseTrial   Cause = "trial"   // a disabled service is tried again
 )
 
 // RestartOutcome is what a request to restart came to.

@@ -28,7 +28,7 @@ func (m *machine) turnOn(e event, now time.Time) []action {
 	switch m.wanted {
 	case panel.WantedDisabled:
 		kind = panel.EventEnabled
-		m.pace.Failures, m.pace.Tries = nil, 0 // a person looked at it: a full budget again
+		m.pace.Failures, m.pace.Tries, m.pace.Trials = nil, 0, 0 // a person looked at it: a full budget again
 	case panel.WantedOn:
 		kind = panel.EventStartNow
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestStopGoesOnAfterTakeOver(t *testing.T) {
-	m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedPaused, epoch)
+	m := newMachine(hostPolicy(), sameDelay, panel.WantedPaused, epoch)
 	m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}}, epoch)
 	ended := &panel.Exit{Kind: panel.EndSignaled, Signal: 15, At: epoch}
 	got := words(m.on(evAdopt{pid: 99, startedAt: epoch.Add(-time.Hour), ended: ended}, epoch))
@@ -53,7 +53,7 @@ func TestBoot(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMachine(panel.DefaultPolicy(), sameDelay, tt.wanted, epoch)
+			m := newMachine(hostPolicy(), sameDelay, tt.wanted, epoch)
 			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Pace: tt.pace}, epoch)
 			got := words(m.on(tt.boot, epoch))
 			if m.state() != tt.want || fmt.Sprint(got) != fmt.Sprint(tt.do) {
@@ -86,7 +86,7 @@ func TestExitWhileAway(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMachine(panel.DefaultPolicy(), sameDelay, tt.wanted, epoch)
+			m := newMachine(hostPolicy(), sameDelay, tt.wanted, epoch)
 			rec := panel.Recovery{RunStart: panel.RunStart{Number: 7}, Live: true}
 			if tt.restart > 0 {
 				rec.RestartAsked = started.Add(tt.restart)

@@ -40,7 +40,7 @@ func TestRestoreAfterAClockJump(t *testing.T) {
 			for i := range 9 {
 				rec.Failures = append(rec.Failures, now.Add(tt.jump-time.Duration(9-i)*time.Second-time.Millisecond).Round(0))
 			}
-			m := newMachine(policy, sameDelay, panel.WantedOn, now)
+			m := newMachine(&policy, sameDelay, panel.WantedOn, now)
 			m.restore(rec, now)
 			m.on(evBoot{cause: panel.CauseBoot}, now)
 			if m.state() != tt.state {

@@ -26,6 +26,8 @@ import (
 type Journal interface {
 	BeginRun(context.Context, panel.RunStart) error
 	EndRun(context.Context, panel.ServiceID, panel.Exit, panel.Pace) error
+	SavePace(context.Context, panel.ServiceID, panel.Pace) error
+	AddCheck(context.Context, panel.ServiceID, panel.Check) error
 	SetWanted(context.Context, panel.ServiceID, panel.Wanted, panel.Actor, time.Time, panel.Event) (panel.Service, error)
 	AddEvent(context.Context, panel.Event) error
 	Recoveries(context.Context) ([]panel.Recovery, error)
@@ -40,6 +42,8 @@ type host interface {
 	launch(ctx context.Context, svc panel.Service, acct panel.Account, do doLaunch) (evLaunched, *panel.Exit)
 	// watch begins to report the run's exit through the notify function the host was made with.
 	watch(id panel.ServiceID, run int)
+	// check runs the monitoring command of a service to its end, or to the limit.
+	check(ctx context.Context, svc panel.Service, acct panel.Account, limit time.Duration) panel.Check
 	signal(id panel.ServiceID, run int, sig signalKind, group bool) error
 	kill(ctx context.Context, id panel.ServiceID, run int) error
 	// inspect lists the living processes of the run. With stop, the host also reports every later change.
@@ -52,8 +56,8 @@ type host interface {
 	forget(id panel.ServiceID)
 	// takeOver looks what is left of a recorded run, and holds on to it when that is something.
 	takeOver(ctx context.Context, svc panel.Service, acct panel.Account, rec panel.Recovery) (event, error)
-	// tookOver says that every recorded run was looked for.
-	tookOver()
+	// tookOver says that every recorded run was looked for. It ends the checks that a former upkeep left behind.
+	tookOver(ctx context.Context, services []panel.Service) error
 	// identity of the live run's main process, for whoever looks at processes.
 	identity(id panel.ServiceID) (panel.Identity, bool)
 	// state is the word for what a process does now.
@@ -69,7 +73,7 @@ type host interface {
 // Engine runs services. Its methods may be called by any goroutine, and answer once Run has taken over what it
 // found.
 type Engine struct {
-	policy  panel.Policy
+	policy  *panel.Policy
 	journal Journal
 	late    *lateJournal // the same, for what could not be written; nil in tests that have no need of it
 	host    host
@@ -79,6 +83,7 @@ type Engine struct {
 
 	requests chan request
 	results  chan result
+	checking chan struct{} // holds a token for each check that runs
 	ready    chan struct{} // closed when the take-over is done
 	stopped  chan struct{} // closed when the loop has ended
 
@@ -92,10 +97,11 @@ var ErrStopped = errors.New("the supervisor has stopped")
 
 func newEngine(policy panel.Policy, journal Journal, h func(notify) host, log *slog.Logger) *Engine {
 	e := &Engine{
-		policy: policy, journal: journal, log: log,
+		policy: &policy, journal: journal, log: log,
 		jitter:   jitterOf(policy.JitterPercent),
 		requests: make(chan request), results: make(chan result, 64),
-		ready: make(chan struct{}), stopped: make(chan struct{}),
+		checking: make(chan struct{}, maxChecks),
+		ready:    make(chan struct{}), stopped: make(chan struct{}),
 		statuses: map[panel.ServiceID]panel.Status{}, watchers: map[chan struct{}]struct{}{},
 	}
 	e.host = h(e.notify)
@@ -239,6 +245,18 @@ func (e *Engine) Pause(ctx context.Context, id panel.ServiceID, by panel.Actor) 
 func (e *Engine) Restart(ctx context.Context, id panel.ServiceID, hard bool, by panel.Actor) (panel.RestartOutcome, error) {
 	a := e.do(ctx, request{id: id, event: evRestart{by: by, hard: hard}, outcome: true})
 	return a.outcome, a.err
+}
+
+// Check runs a monitoring command now, that of svc whether it is stored or not, and returns what came of it. It
+// changes nothing.
+func (e *Engine) Check(ctx context.Context, svc panel.Service, acct panel.Account) (panel.Check, error) {
+	select {
+	case e.checking <- struct{}{}:
+		defer func() { <-e.checking }()
+	case <-ctx.Done():
+		return panel.Check{}, fmt.Errorf("run a check: %w", ctx.Err())
+	}
+	return e.host.check(ctx, svc, acct, e.policy.For(svc.Definition).CheckTimeout), nil
 }
 
 // Remove stops a service and forgets it. It returns when nothing of it is left.

@@ -26,6 +26,7 @@ const (
 	kindExited
 	kindInspected
 	kindDeadline
+	kindChecked
 	kinds // how many there are
 )
 

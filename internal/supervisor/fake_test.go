@@ -54,6 +54,10 @@ type fakeHost struct {
 	inLaunch map[panel.AccountID]int
 	most     map[panel.AccountID]int // launches at one time
 	forgot   []panel.ServiceID
+	checked  []time.Time                           // beginnings of checks
+	verdict  func(panel.Service, bool) panel.Check // of a check, given whether the service lives; nil: all is well
+	checking int                                   // checks under way
+	mostOfIt int                                   // … at one time
 }
 
 type fakeRun struct {
@@ -224,8 +228,30 @@ func (h *fakeHost) end(_ context.Context, id panel.ServiceID, exit panel.Exit) {
 	}
 }
 
-func (h *fakeHost) settle(panel.ServiceID) {}
-func (h *fakeHost) tookOver()              {}
+func (h *fakeHost) check(ctx context.Context, svc panel.Service, _ panel.Account, limit time.Duration) panel.Check {
+	lives := h.lives(svc.ID)
+	h.mu.Lock()
+	h.checked = append(h.checked, time.Now())
+	h.checking++
+	h.mostOfIt = max(h.mostOfIt, h.checking)
+	h.mu.Unlock()
+	c := panel.Check{Outcome: panel.CheckOK}
+	if h.verdict != nil {
+		c = h.verdict(svc, lives)
+	}
+	c.At = time.Now()
+	select {
+	case <-time.After(min(c.Took, limit)):
+	case <-ctx.Done():
+	}
+	h.mu.Lock()
+	h.checking--
+	h.mu.Unlock()
+	return c
+}
+
+func (h *fakeHost) settle(panel.ServiceID)                          {}
+func (h *fakeHost) tookOver(context.Context, []panel.Service) error { return nil }
 
 func (h *fakeHost) forget(id panel.ServiceID) {
 	h.mu.Lock()
@@ -288,10 +314,12 @@ type memory struct {
 	accounts map[panel.AccountID]panel.Account
 	runs     map[panel.ServiceID]*panel.Recovery
 	events   []panel.Event
+	checks   map[panel.ServiceID][]panel.Check
 }
 
 func newMemory() *memory {
-	return &memory{accounts: map[panel.AccountID]panel.Account{}, runs: map[panel.ServiceID]*panel.Recovery{}}
+	return &memory{accounts: map[panel.AccountID]panel.Account{}, runs: map[panel.ServiceID]*panel.Recovery{},
+		checks: map[panel.ServiceID][]panel.Check{}}
 }
 
 // declare adds a service of an account that is made when it is new.
@@ -304,6 +332,20 @@ func (m *memory) declare(acct panel.AccountID, wanted panel.Wanted) (panel.Servi
 	m.services = append(m.services, svc)
 	m.accounts[acct] = panel.Account{ID: acct, Name: fmt.Sprintf("account-%d", acct)}
 	return svc, m.accounts[acct]
+}
+
+func (m *memory) AddCheck(_ context.Context, id panel.ServiceID, c panel.Check) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.checks[id] = append(m.checks[id], c)
+	return nil
+}
+
+func (m *memory) SavePace(_ context.Context, id panel.ServiceID, pace panel.Pace) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recovery(id).Pace = pace
+	return nil
 }
 
 func (m *memory) BeginRun(_ context.Context, r panel.RunStart) error {

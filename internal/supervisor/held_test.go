@@ -51,7 +51,7 @@ func TestExitSurvivesTheNextKeeper(t *testing.T) {
 	if adopted, ok := ev.(evAdopt); !ok || adopted.ended == nil || adopted.ended.Code != 42 {
 		t.Fatalf("got %+v, want a run that ended with status 42 and left something", ev)
 	}
-	h.tookOver()
+	check(t, h.tookOver(t.Context(), nil))
 	clear(held)
 	h.refillKeeper()
 	if status, ok := held[name]; !ok || status != 42 {

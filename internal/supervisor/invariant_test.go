@@ -35,6 +35,7 @@ type world struct {
 	open     int // restarts that were asked and not answered
 	pending  []event
 	forgot   bool
+	checks   int // under way
 }
 
 func newWorld(m *machine) *world {
@@ -58,10 +59,18 @@ func (w *world) take(actions []action) {
 		case doLaunch:
 			w.launches++
 			w.pending = append(w.pending, evLaunched{run: a.run, pid: 100 + a.run, at: w.now})
+		case doCheck:
+			w.checks++
+			outcome := []panel.CheckOutcome{panel.CheckOK, panel.CheckFailed, panel.CheckFailed, panel.CheckNotRun}[w.checks%4]
+			w.pending = append(w.pending, evChecked{run: a.run, probe: a.probe, check: panel.Check{Outcome: outcome}})
 		case doKill:
 			w.pending = append(w.pending, evExited{a.run, panel.Exit{Kind: panel.EndSignaled, Signal: 9, At: w.now}})
 		case doInspect:
 			w.pending = append(w.pending, evInspected{run: a.run})
+		case doRecord:
+			if a.event.Kind == panel.EventRestartAsk && a.event.By.Kind == panel.ActorMonitoring {
+				w.open++
+			}
 		case doOutcome:
 			w.open--
 		case doForget:
@@ -116,17 +125,13 @@ func (w *world) settle(t interface{ Fatalf(string, ...any) }) {
 	t.Fatalf("no way out of %s", phaseNames[w.m.phase])
 }
 
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
-}
-
 // TestInvariants sends random events and holds what must always be true.
 func TestInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedOn, epoch)
+		m := newMachine(hostPolicy(), sameDelay, panel.WantedOn, epoch)
+		policy := hostPolicy()
+		policy.Probation = time.Minute
+		m.configure(policy, true, 0, epoch)
 		w := newWorld(m)
 		w.take(m.on(evBoot{cause: panel.CauseBoot}, w.now))
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {

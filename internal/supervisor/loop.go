@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"upkeep/internal/failpoint"
@@ -81,6 +83,9 @@ type loop struct {
 	deadlines deadlines
 	timer     *time.Timer
 	pool      *pool
+	checks    sync.WaitGroup
+	endChecks context.CancelFunc // ends those that run
+	checkCtx  context.Context
 	stopping  *request // a StopAll that waits
 }
 
@@ -91,6 +96,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer l.timer.Stop()
 	beyond := context.WithoutCancel(ctx) // what a worker began, it carries out
 	l.pool = newPool(beyond, e)
+	l.checkCtx, l.endChecks = context.WithCancel(beyond)
 	hostCtx, stopHost := context.WithCancel(beyond)
 	hostDone := make(chan error, 1)
 	go func() { hostDone <- e.host.run(hostCtx) }()
@@ -100,6 +106,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		l.serve(ctx, hostDone)
 	}
 	close(e.stopped)
+	l.endChecks()
+	l.checks.Wait()
 	l.pool.wait()
 	stopHost()
 	err = errors.Join(err, <-hostDone)
@@ -174,7 +182,9 @@ func (l *loop) takeOver(ctx context.Context) error {
 			return fmt.Errorf("take over service %d: %w", svc.ID, err)
 		}
 	}
-	l.host.tookOver()
+	if err := l.host.tookOver(ctx, services); err != nil {
+		l.log.Error("end checks of a former upkeep", "err", err)
+	}
 	failpoint.At("takeover.all")
 	for i, svc := range services {
 		rec := last[svc.ID]
@@ -192,6 +202,7 @@ func (l *loop) takeOver(ctx context.Context) error {
 func (l *loop) enter(svc panel.Service, acct panel.Account) *entry {
 	en := &entry{svc: svc, acct: acct, index: -1,
 		machine: newMachine(l.policy, l.jitter, svc.Wanted, svc.WantedSince)}
+	l.configure(en)
 	l.entries[svc.ID] = en
 	return en
 }
@@ -216,6 +227,9 @@ func (l *loop) request(r request) {
 	}
 	if r.update != nil {
 		en.svc = *r.update
+		l.configure(en)
+		l.reschedule(en, en.machine.next())
+		l.publish(en.svc.ID, en.machine.status())
 	}
 	if r.catchUp {
 		l.carry(en, []action{doCatchUp{}})
@@ -289,9 +303,45 @@ func (l *loop) step(en *entry, ev event) []action {
 	return actions
 }
 
+// configure gives a machine what its service's definition says.
+func (l *loop) configure(en *entry) {
+	_, offset := math.Modf(float64(en.svc.ID) * goldenRatio)
+	en.machine.configure(l.policy.For(en.svc.Definition), en.svc.Monitoring.Command != "", offset, time.Now())
+}
+
+// goldenRatio spreads consecutive numbers evenly over an interval.
+const goldenRatio = 0.6180339887498949
+
+// maxChecks bounds the checks that run at once on a machine.
+const maxChecks = 20
+
+// check runs a monitoring command beside the service's other work.
+func (l *loop) check(en *entry, do doCheck) {
+	svc, acct := en.svc, en.acct
+	l.checks.Go(func() {
+		select {
+		case l.checking <- struct{}{}:
+		case <-l.checkCtx.Done():
+			return
+		}
+		c := l.host.check(l.checkCtx, svc, acct, do.limit)
+		<-l.checking
+		c.Run = do.run
+		l.notify(svc.ID, evChecked{run: do.run, probe: do.probe, check: c})
+	})
+}
+
 // carry files the actions, makes the new state visible, and then answers who waited for it.
 func (l *loop) carry(en *entry, actions []action) {
-	en.file(actions)
+	var rest []action
+	for _, a := range actions {
+		if do, ok := a.(doCheck); ok {
+			l.check(en, do)
+			continue
+		}
+		rest = append(rest, a)
+	}
+	en.file(rest)
 	l.hand(en)
 	l.reschedule(en, en.machine.next())
 	l.publish(en.svc.ID, en.machine.status())

@@ -33,7 +33,7 @@ const (
 // machine is the state machine of one service. It is pure: it does no I/O and has no clock, and every change
 // goes through on.
 type machine struct {
-	policy panel.Policy
+	policy *panel.Policy // the host's, or one of the service's own; never changed
 	jitter func(time.Duration) time.Duration
 
 	wanted panel.Wanted
@@ -53,6 +53,8 @@ type machine struct {
 	pace      panel.Pace
 	hostTries int // consecutive starts that failed by the host's fault
 	lastExit  *panel.Exit
+
+	monitor monitor
 
 	restart    *restart  // asked and not answered yet
 	askedUntil time.Time // an exit before this answers a SIGHUP that was sent earlier
@@ -123,7 +125,7 @@ const (
 )
 
 // newMachine returns the machine of a service that has nothing running yet.
-func newMachine(policy panel.Policy, jitter func(time.Duration) time.Duration, wanted panel.Wanted, since time.Time) *machine {
+func newMachine(policy *panel.Policy, jitter func(time.Duration) time.Duration, wanted panel.Wanted, since time.Time) *machine {
 	return &machine{policy: policy, jitter: jitter, wanted: wanted, since: since}
 }
 
@@ -135,7 +137,7 @@ func newMachine(policy panel.Policy, jitter func(time.Duration) time.Duration, w
 func (m *machine) restore(rec panel.Recovery, now time.Time) {
 	m.run, m.version, m.shell = rec.Number, rec.Version, rec.Shell
 	m.lastExit = rec.LastExit
-	m.pace = panel.Pace{Tries: rec.Tries}
+	m.pace = panel.Pace{Tries: rec.Tries, Trials: rec.Trials}
 	for _, at := range rec.Failures {
 		if !at.After(now) {
 			m.pace.Failures = append(m.pace.Failures, tied(at, now))
@@ -158,6 +160,9 @@ func (m *machine) state() panel.State {
 	case launching, starting:
 		return panel.Starting
 	case running:
+		if m.monitor.sick {
+			return panel.Unhealthy
+		}
 		return panel.Running
 	case waiting:
 		return panel.Backoff
@@ -172,10 +177,14 @@ func (m *machine) state() panel.State {
 
 // next is when on wants an evDeadline; zero for never.
 func (m *machine) next() time.Time {
+	at := m.deadline
 	if m.ended == nil && m.watchesHangup() {
-		return earlier(m.deadline, m.restart.at.Add(m.policy.RestartWait))
+		at = earlier(at, m.restart.at.Add(m.policy.RestartWait))
 	}
-	return m.deadline
+	if check := m.nextCheck(); !check.IsZero() {
+		at = earlier(at, check)
+	}
+	return at
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -199,6 +208,9 @@ func (m *machine) on(e event, now time.Time) []action {
 	}
 	before := m.state()
 	actions := table[m.phase][e.kind()](m, e, now)
+	if m.phase == resting {
+		m.rest()
+	}
 	if m.state() != before {
 		m.since = now
 	}
@@ -214,6 +226,8 @@ func (m *machine) status() panel.Status {
 		State: m.state(), Since: m.since, Run: m.run, LastExit: m.lastExit,
 		Failures: len(m.pace.Failures), Limit: m.policy.BudgetLimit, Window: m.policy.BudgetWindow,
 		Restarting: m.restart != nil,
+		Check:      m.monitor.last, Failing: m.monitor.failing, Tolerated: m.policy.CheckFailures,
+		NextCheck: m.nextCheck(), Useless: m.monitor.useless,
 	}
 	for _, pid := range m.leftOver {
 		s.LeftOver = append(s.LeftOver, panel.Remnant{PID: pid})
@@ -225,7 +239,7 @@ func (m *machine) status() panel.Status {
 		s.PID = 0
 	}
 	switch m.phase {
-	case waiting:
+	case waiting, resting:
 		s.NextTry = m.pace.NextTry
 	case terminating:
 		s.KillAt = m.deadline

@@ -11,11 +11,18 @@ import (
 // epoch is when every test begins.
 var epoch = time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 
+func hostPolicy() *panel.Policy {
+	p := panel.DefaultPolicy()
+	return &p
+}
+
 func sameDelay(d time.Duration) time.Duration { return d }
 
 // at returns a machine that stands in the given phase, as run 7 where that makes sense.
 func at(p phase) *machine {
-	m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedOn, epoch)
+	m := newMachine(hostPolicy(), sameDelay, panel.WantedOn, epoch)
+	m.configure(m.policy, true, 0, epoch)
+	m.monitor.due = epoch.Add(time.Hour)
 	m.phase, m.run, m.pid, m.startedAt = p, 7, 4242, epoch
 	switch p {
 	case resting:
@@ -66,6 +73,10 @@ func words(actions []action) []string {
 			out = append(out, "refuse "+a.err.Error())
 		case doForget:
 			out = append(out, "forget")
+		case doCheck:
+			out = append(out, map[bool]string{false: "check", true: "probe"}[a.probe])
+		case doKeepCheck:
+			out = append(out, "checked "+string(a.check.Outcome))
 		}
 	}
 	return out
@@ -171,6 +182,11 @@ func TestEveryPair(t *testing.T) {
 			waiting:     {launching, []string{"launch 8 exit"}},
 			terminating: {killing, []string{"kill", "inspect"}},
 			killing:     {killing, []string{"kill", "inspect"}},
+		}},
+		{"checked", evChecked{run: 7, check: panel.Check{Outcome: panel.CheckFailed, Code: 1}}, time.Minute, [phases]want{
+			resting: none(resting), launching: none(launching), starting: none(starting),
+			running: {running, []string{"checked failed", "record unhealthy", "record restart", "HUP"}},
+			waiting: none(waiting), terminating: none(terminating), killing: none(killing),
 		}},
 	}
 	seen := map[eventKind]bool{}
@@ -468,7 +484,7 @@ func TestBootAfterTheLastFailure(t *testing.T) {
 		{"the last exit was asked for", time.Hour, panel.Exit{At: epoch.Add(-time.Second), Asked: true}, 10, "[launch 8 boot]"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedOn, epoch.Add(-tt.decided))
+			m := newMachine(hostPolicy(), sameDelay, panel.WantedOn, epoch.Add(-tt.decided))
 			m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, LastExit: &tt.exit,
 				Pace: panel.Pace{Failures: failures[:tt.failures]}}, epoch)
 			if got := fmt.Sprint(words(m.on(evBoot{cause: panel.CauseBoot}, epoch))); got != tt.want {
@@ -480,7 +496,7 @@ func TestBootAfterTheLastFailure(t *testing.T) {
 
 // TestAdoptWhileStopping: a pause that upkeep died in goes on, also when the main process has ended meanwhile.
 func TestAdoptWhileStopping(t *testing.T) {
-	m := newMachine(panel.DefaultPolicy(), sameDelay, panel.WantedPaused, epoch)
+	m := newMachine(hostPolicy(), sameDelay, panel.WantedPaused, epoch)
 	m.restore(panel.Recovery{RunStart: panel.RunStart{Number: 7}, Live: true}, epoch)
 	got := words(m.on(evAdopt{pid: 99, startedAt: epoch, ended: &panel.Exit{Kind: panel.EndExited, At: epoch}}, epoch))
 	if want := "[record adopted TERM group inspect]"; fmt.Sprint(got) != want {

@@ -83,12 +83,12 @@ func (m *machine) over(exit panel.Exit, now time.Time) []action {
 	case m.goal == goalForget:
 		return append([]action{end()}, append(answer, doForget{})...)
 	case m.wanted != panel.WantedOn || m.closing:
-		return append([]action{end()}, answer...)
+		return append(append([]action{end()}, answer...), m.probe()...)
 	case asked && !m.isFailedAnswer(answer):
 		by, cause := m.askedBy()
 		return append([]action{end()}, m.launch(cause, by)...)
 	case exit.Failure() && len(m.pace.Failures) >= m.policy.BudgetLimit:
-		m.pace.NextTry = time.Time{}
+		m.planTrial(now)
 		actions := append([]action{end()}, answer...)
 		return append(actions, m.disable(now)...)
 	}
@@ -142,7 +142,7 @@ func (m *machine) askedBy() (panel.Actor, panel.Cause) {
 // settle puts an exit that nobody asked for on the account: failures of the window, and where the delays stand.
 func (m *machine) settle(exit panel.Exit, now time.Time) {
 	if exit.Uptime >= m.policy.StableAfter {
-		m.pace.Tries = 0
+		m.pace.Tries, m.pace.Trials = 0, 0
 	}
 	m.forgetOldFailures(now)
 	if exit.Failure() {
@@ -163,6 +163,9 @@ func (m *machine) forgetOldFailures(now time.Time) {
 
 // longestDelay is how long a service ever waits for its next try.
 func (m *machine) longestDelay() time.Duration {
+	if m.wanted == panel.WantedDisabled {
+		return m.policy.Probation
+	}
 	return max(slices.Max(m.policy.Backoff)*time.Duration(100+m.policy.JitterPercent)/100, maxHostDelay)
 }
 

@@ -66,7 +66,7 @@ func newSpares(helper string, tree *cgroup.Tree, limiter *cgroup.Limiter) *spare
 // such a child at once when upkeep's own group was ever cgroup.killed.
 func (s *spares) cloneWorks() bool {
 	s.clone = true
-	sp, err := s.start("self-test")
+	sp, err := s.start("self-test", runRoom)
 	if err != nil {
 		return false
 	}
@@ -81,7 +81,7 @@ func (s *spares) take(account string) (*spare, error) {
 	if sp != nil {
 		return sp, nil
 	}
-	return s.start(account)
+	return s.start(account, runRoom)
 }
 
 // pickIf takes a launcher that waits out of the list; nil when none fits.
@@ -97,10 +97,13 @@ func (s *spares) pickIf(fits func(*spare) bool) *spare {
 	return sp
 }
 
+// runRoom is the directory of an account's control groups in which runs live.
+const runRoom = "run"
+
 // start starts a launcher. From the fork on nobody else may wait for it.
-func (s *spares) start(account string) (*spare, error) {
+func (s *spares) start(account, room string) (*spare, error) {
 	sp := &spare{account: account}
-	err := s.makeGroups(sp)
+	err := s.makeGroups(sp, room)
 	if err == nil {
 		err = s.fork(sp)
 	}
@@ -115,16 +118,16 @@ func (s *spares) start(account string) (*spare, error) {
 	return sp, nil
 }
 
-// makeGroups makes the control groups of a run to come.
-func (s *spares) makeGroups(sp *spare) (err error) {
+// makeGroups makes the control groups of a run, or a check, to come.
+func (s *spares) makeGroups(sp *spare, room string) (err error) {
 	serial := int(s.serial.Add(1))
 	if s.tree != nil {
-		if sp.group, err = s.tree.Create(sp.account, "run", serial); err != nil {
+		if sp.group, err = s.tree.Create(sp.account, room, serial); err != nil {
 			return err
 		}
 		sp.join = !s.clone
 	}
-	sp.limits, err = s.limiter.Create(sp.account, "run", serial)
+	sp.limits, err = s.limiter.Create(sp.account, room, serial)
 	return err
 }
 
@@ -195,7 +198,7 @@ func (s *spares) fill() {
 		if !ok {
 			return
 		}
-		if sp, err := s.start(account); err == nil {
+		if sp, err := s.start(account, runRoom); err == nil {
 			s.keep(sp)
 		}
 	}

@@ -18,43 +18,48 @@ func init() {
 		resting: {
 			kindOn: (*machine).turnOn, kindPause: (*machine).pauseAtRest, kindRestart: (*machine).refuseRestart,
 			kindRemove: (*machine).forget, kindBoot: (*machine).boot, kindAdopt: (*machine).adopt,
-			kindLaunched: drop, kindNotLaunched: drop, kindExited: drop, kindInspected: drop, kindDeadline: drop,
+			kindLaunched: drop, kindNotLaunched: drop, kindExited: drop, kindInspected: drop,
+			kindDeadline: (*machine).trial, kindChecked: (*machine).checkedAtRest,
 		},
 		launching: {
 			kindOn: (*machine).wantOn, kindPause: (*machine).pauseLater, kindRestart: (*machine).restartLaunching,
 			kindRemove: (*machine).removeLater, kindBoot: drop, kindAdopt: drop,
 			kindLaunched: (*machine).launched, kindNotLaunched: (*machine).notLaunched,
-			kindExited: drop, kindInspected: drop, kindDeadline: drop,
+			kindExited: drop, kindInspected: drop, kindDeadline: drop, kindChecked: (*machine).checkedLate,
 		},
 		starting: {
 			kindOn: (*machine).wantOn, kindPause: (*machine).pauseNow, kindRestart: (*machine).restartNow,
 			kindRemove: (*machine).removeNow, kindBoot: drop, kindAdopt: drop,
 			kindLaunched: drop, kindNotLaunched: drop, kindExited: (*machine).exited,
 			kindInspected: (*machine).inspected, kindDeadline: (*machine).startPeriodOver,
+			kindChecked: (*machine).checkedLate,
 		},
 		running: {
 			kindOn: (*machine).wantOn, kindPause: (*machine).pauseNow, kindRestart: (*machine).restartNow,
 			kindRemove: (*machine).removeNow, kindBoot: drop, kindAdopt: drop,
 			kindLaunched: drop, kindNotLaunched: drop, kindExited: (*machine).exited,
-			kindInspected: (*machine).inspected, kindDeadline: (*machine).restartWaitOver,
+			kindInspected: (*machine).inspected, kindDeadline: (*machine).runningOn,
+			kindChecked: (*machine).checked,
 		},
 		waiting: {
 			kindOn: (*machine).turnOn, kindPause: (*machine).pauseAtRest, kindRestart: (*machine).restartWaiting,
 			kindRemove: (*machine).forget, kindBoot: drop, kindAdopt: drop,
 			kindLaunched: drop, kindNotLaunched: drop, kindExited: drop, kindInspected: drop,
-			kindDeadline: (*machine).retry,
+			kindDeadline: (*machine).retry, kindChecked: (*machine).checkedLate,
 		},
 		terminating: {
 			kindOn: (*machine).turnOnAgain, kindPause: (*machine).pauseLater, kindRestart: (*machine).restartStopping,
 			kindRemove: (*machine).removeLater, kindBoot: drop, kindAdopt: drop,
 			kindLaunched: drop, kindNotLaunched: drop, kindExited: (*machine).exited,
 			kindInspected: (*machine).inspectedStopping, kindDeadline: (*machine).kill,
+			kindChecked: (*machine).checkedLate,
 		},
 		killing: {
 			kindOn: (*machine).turnOnAgain, kindPause: (*machine).pauseLater, kindRestart: (*machine).restartStopping,
 			kindRemove: (*machine).removeLater, kindBoot: drop, kindAdopt: drop,
 			kindLaunched: drop, kindNotLaunched: drop, kindExited: (*machine).exited,
 			kindInspected: (*machine).inspectedStopping, kindDeadline: (*machine).kill,
+			kindChecked: (*machine).checkedLate,
 		},
 	}
 }
@@ -68,6 +73,7 @@ func (m *machine) launch(cause panel.Cause, by panel.Actor) []action {
 	m.run++
 	m.pid, m.ended, m.strayed, m.leftOver, m.startedAt = 0, nil, false, nil, time.Time{}
 	m.pace.NextTry, m.askedUntil = time.Time{}, time.Time{}
+	m.monitorRun(time.Time{})
 	return []action{doLaunch{run: m.run, cause: cause, by: by}}
 }
 
@@ -112,6 +118,7 @@ func withCause(actions []action, cause panel.Cause) []action {
 func (m *machine) adopt(e event, now time.Time) []action {
 	ev := e.(evAdopt)
 	m.phase, m.pid, m.startedAt = running, ev.pid, ev.startedAt
+	m.monitorRun(later(m.startedAt.Add(m.policy.CheckGrace), now.Add(m.monitor.offset)))
 	actions := []action{doRecord{panel.Event{Kind: panel.EventAdopted, Run: m.run, PID: m.pid, At: now}}}
 	switch {
 	case m.wanted != panel.WantedOn: // the stop that was under way goes on, and its end was asked for
@@ -128,6 +135,7 @@ func (m *machine) launched(e event, now time.Time) []action {
 	ev := e.(evLaunched)
 	m.phase, m.pid, m.shell, m.version, m.startedAt = starting, ev.pid, ev.shell, ev.version, ev.at
 	m.hostTries = 0
+	m.monitorRun(ev.at.Add(m.policy.CheckGrace))
 	m.deadline = ev.at.Add(m.policy.StartPeriod)
 	if m.restart != nil {
 		m.restart.after = ev.at.Sub(m.restart.at)
@@ -163,6 +171,11 @@ func (m *machine) startPeriodOver(_ event, now time.Time) []action {
 		}
 	}
 	return append(actions, m.restartWaitOver(nil, now)...)
+}
+
+// runningOn: a restart is to be answered, or a check is due.
+func (m *machine) runningOn(_ event, now time.Time) []action {
+	return append(m.restartWaitOver(nil, now), m.dueCheck(now)...)
 }
 
 // success is the word for a restart that led to the run that lives.

@@ -164,7 +164,7 @@ const (
 
 // tookOver closes what the keeper handed over, once every recorded run was looked for, and has it let go of what
 // belongs to no run any more.
-func (h *realHost) tookOver() {
+func (h *realHost) tookOver(ctx context.Context, services []panel.Service) error {
 	h.mu.Lock()
 	mine := make(map[string]bool, len(h.runs))
 	for _, r := range h.runs {
@@ -178,10 +178,12 @@ func (h *realHost) tookOver() {
 		}
 	}
 	h.left = keeper.Held{}
+	err := h.endChecksOf(ctx, services)
 	h.limiter.Sweep()
 	if h.tree != nil {
 		h.tree.Sweep() // launchers of the daemon before have noticed by now that it is gone
 	}
+	return err
 }
 
 // closeKept closes the keeper's copy of a pidfd that this daemon has its own of. To keep both of thousands of services

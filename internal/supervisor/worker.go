@@ -135,6 +135,11 @@ func (e *Engine) act(ctx context.Context, j job, a action) event {
 		failpoint.At("wanted.stored")
 	case doRecord:
 		e.record(ctx, j, a.event)
+	case doKeepCheck:
+		e.note(e.journal.AddCheck(ctx, id, a.check), "store a check", id)
+		if a.pace != nil {
+			e.note(e.journal.SavePace(ctx, id, *a.pace), "store the failures", id)
+		}
 	case doOutcome:
 		out := a.outcome
 		e.record(ctx, j, panel.Event{Kind: panel.EventRestarted, By: a.by, Run: out.Run, PID: out.PID, Outcome: &out})
