@@ -8,7 +8,8 @@ LISTEN  ?= localhost:8080
 # A static binary. The race detector is the one thing that needs a C compiler; "make test" as root installs one.
 BUILD   := CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)'
 CC_HERE  = $(shell command -v gcc)
-TEST     = CGO_ENABLED=$(if $(CC_HERE),1,0) $(GO) test $(if $(CC_HERE),-race) -count=1 -timeout 9m
+# Most tests wait most of the time, so four packages at once keep two cores busy.
+TEST     = CGO_ENABLED=$(if $(CC_HERE),1,0) $(GO) test $(if $(CC_HERE),-race) -count=1 -timeout 9m -p 4
 
 .PHONY: help run test check bench chaos peers build generate packages clean
 

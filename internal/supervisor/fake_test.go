@@ -250,6 +250,26 @@ func (h *fakeHost) check(ctx context.Context, svc panel.Service, _ panel.Account
 	return c
 }
 
+// checks are the beginnings of all checks.
+func (h *fakeHost) checks() []time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.checked)
+}
+
+// mostChecks is how many there were at one time.
+func (h *fakeHost) mostChecks() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mostOfIt
+}
+
+func (h *fakeHost) forgetChecks() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.checked = nil
+}
+
 func (h *fakeHost) settle(panel.ServiceID)                          {}
 func (h *fakeHost) tookOver(context.Context, []panel.Service) error { return nil }
 

@@ -37,12 +37,12 @@ func TestChecksComeInTime(t *testing.T) {
 		begun := time.Now()
 		id := s.monitored(nil)
 		s.pass(29 * time.Second)
-		if len(s.host.checked) != 0 {
-			t.Errorf("checked %v after the start, within the grace", s.host.checked[0].Sub(begun))
+		if len(s.host.checks()) != 0 {
+			t.Errorf("checked %v after the start, within the grace", s.host.checks()[0].Sub(begun))
 		}
 		s.pass(2*time.Minute + 2*time.Second)
 		var at []time.Duration
-		for _, c := range s.host.checked {
+		for _, c := range s.host.checks() {
 			at = append(at, c.Sub(begun))
 		}
 		if want := seconds(30, 90, 150); !slices.Equal(at, want) {
@@ -154,7 +154,7 @@ func TestUselessCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if n := len(s.host.checked); n != 1 {
+		if n := len(s.host.checks()); n != 1 {
 			t.Errorf("tried %d times while stopped, want once", n)
 		}
 	})
@@ -191,8 +191,8 @@ func TestChecksAreBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.pass(29 * time.Second)
-		if s.host.mostOfIt != maxChecks || len(s.host.checked) != 60 {
-			t.Errorf("%d checks at once of %d, want %d of 60", s.host.mostOfIt, len(s.host.checked), maxChecks)
+		if s.host.mostChecks() != maxChecks || len(s.host.checks()) != 60 {
+			t.Errorf("%d checks at once of %d, want %d of 60", s.host.mostChecks(), len(s.host.checks()), maxChecks)
 		}
 	})
 }
@@ -206,16 +206,16 @@ func TestTakeOverSpreadsChecks(t *testing.T) {
 		}
 		s.pass(time.Hour)
 		s.leave()
-		s.host.checked = nil
+		s.host.forgetChecks()
 		s.enter(panel.DefaultPolicy())
 		s.pass(time.Minute)
-		if n := len(s.host.checked); n != 50 {
+		if n := len(s.host.checks()); n != 50 {
 			t.Fatalf("%d checks in the first minute, want 50", n)
 		}
 		for i := range 6 {
-			from := s.host.checked[0].Add(time.Duration(i) * 9 * time.Second)
+			from := s.host.checks()[0].Add(time.Duration(i) * 9 * time.Second)
 			n := 0
-			for _, at := range s.host.checked {
+			for _, at := range s.host.checks() {
 				if !at.Before(from) && at.Before(from.Add(10*time.Second)) {
 					n++
 				}
@@ -264,7 +264,7 @@ func TestEditChangesChecks(t *testing.T) {
 	perform(t, always(steady), func(t *testing.T, s *stage) {
 		id := s.monitored(func(d *panel.Definition) { d.Monitoring = panel.Monitoring{} })
 		s.pass(time.Hour)
-		if len(s.host.checked) != 0 {
+		if len(s.host.checks()) != 0 {
 			t.Fatal("a service without a monitoring command was checked")
 		}
 		svc := s.journal.services[id-1]
@@ -273,16 +273,16 @@ func TestEditChangesChecks(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.pass(time.Minute)
-		if n := len(s.host.checked); n < 3 {
+		if n := len(s.host.checks()); n < 3 {
 			t.Errorf("%d checks in a minute after the edit, want at least 3", n)
 		}
 		svc.Monitoring = panel.Monitoring{}
 		if err := s.Update(t.Context(), svc); err != nil {
 			t.Fatal(err)
 		}
-		s.host.checked = nil
+		s.host.forgetChecks()
 		s.pass(time.Hour)
-		if n := len(s.host.checked); n != 0 {
+		if n := len(s.host.checks()); n != 0 {
 			t.Errorf("%d checks after monitoring was taken away", n)
 		}
 	})
