@@ -150,7 +150,7 @@ func ServiceFormPage(p Page, v ServiceForm) templ.Component {
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}
-			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "\" data-busy-form><!-- Enter in a field presses the first button of a form: this one, and not \"Test now\". --><button class=\"hidden\" tabindex=\"-1\" aria-hidden=\"true\">Save</button> ")
+			templ_7745c5c3_Err = templruntime.WriteString(templ_7745c5c3_Buffer, 12, "\" data-busy-form><!-- Enter in a field presses the first button of a form: this one, and not \"Test now\". --><button class=\"hidden\" tabindex=\"-1\" aria-hidden=\"true\" aria-label=\"Enter\"></button> ")
 			if templ_7745c5c3_Err != nil {
 				return templ_7745c5c3_Err
 			}

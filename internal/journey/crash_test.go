@@ -66,7 +66,7 @@ func (b *tab) isEnabledAgain() {
 	b.t.Helper()
 	b.host.write("repaired", "")
 	b.follow("#service-head button", "Enable again")
-	b.wantFlash("^Resumed worker\\.")
+	b.wantFlash("^Enabled worker again\\.")
 	b.until(`document.querySelector("#service-head[data-state=running]")`)
 	b.until(`document.querySelector("#service-lines").innerText.includes("connected")`)
 }
