@@ -213,8 +213,8 @@ const instanceFile = "instance"
 // cleanUp removes what no namespace takes back: control groups, and the directory.
 func cleanUp(o options) {
 	if instance, err := os.ReadFile(filepath.Join(o.cell, instanceFile)); err == nil {
-		if tree, err := cgroup.Find(strings.TrimSpace(string(instance))); err == nil {
-			_ = cgroup.Remove(tree.Base()) // the audit has said what stands in the way
+		for _, base := range cgroup.Trees(strings.TrimSpace(string(instance))) {
+			_ = cgroup.Remove(base) // the audit has said what stands in the way
 		}
 	}
 	if o.keep {

@@ -185,14 +185,13 @@ func (u *upkeep) kept(s service) []string {
 	return append(together(u.logFile(s)), own...)
 }
 
-// close removes the control groups, which the end of the processes has emptied.
-func (u *upkeep) close() error {
+// close removes the control groups of every hierarchy, which the end of the processes has emptied.
+func (u *upkeep) close() (err error) {
 	if u.browser != nil {
 		u.browser.close()
 	}
-	tree, err := cgroup.Find(u.instance)
-	if err != nil {
-		return nil // there can be none
+	for _, base := range cgroup.Trees(u.instance) {
+		err = errors.Join(err, cgroup.RemoveAfter(base, 2*time.Second))
 	}
-	return errors.Join(cgroup.RemoveAfter(tree.Base(), 2*time.Second), tree.Close())
+	return err
 }
