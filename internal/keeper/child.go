@@ -22,7 +22,8 @@ type child struct {
 	leaving bool      // its end is asked for, and the keeper's
 	failed  int       // ends without having been any good, in a row
 	retry   *time.Timer
-	upgrade *upgrade // another binary is on its way
+	upgrade *upgrade            // another binary is on its way
+	ended   *syscall.WaitStatus // of the daemon, as long as what it said last may be unread
 }
 
 // times are those of a daemon's life, which tests shorten.
@@ -84,12 +85,34 @@ func (k *keeper) reapOne() bool {
 	failpoint.At("keeper.reaped")
 	if pid == k.child.pid {
 		k.child.pid = 0
-		k.daemonEnded(syscall.WaitStatus(status))
+		k.daemonReaped(pid, syscall.WaitStatus(status))
 		return true
 	}
 	k.ended(pid, syscall.WaitStatus(status))
 	failpoint.At("keeper.noted")
 	return true
+}
+
+// unreadTime bounds the wait for the last words of a daemon that has ended. They are there already.
+const unreadTime = time.Second
+
+// daemonReaped hears what the daemon has said before it decides what follows its end: that it was asked for, perhaps.
+// The caller holds mu.
+func (k *keeper) daemonReaped(pid int, status syscall.WaitStatus) {
+	if k.daemon == nil || k.daemon.pid != pid {
+		k.daemonEnded(status)
+		return
+	}
+	k.child.ended = &status
+	time.AfterFunc(unreadTime, func() { k.locked(k.heardAll) })
+}
+
+// heardAll decides what follows the end of a daemon that was waiting to be heard, if there is one. The caller holds mu.
+func (k *keeper) heardAll() {
+	if status := k.child.ended; status != nil {
+		k.child.ended = nil
+		k.daemonEnded(*status)
+	}
 }
 
 // ended remembers the exit of a process that is held, until the daemon lets go of it. The caller holds mu.

@@ -55,6 +55,29 @@ func TestAskedToEnd(t *testing.T) {
 	}
 }
 
+// A keeper that learns at once that its daemon has ended and that it has said goodbye believes both, whichever it
+// looks at first.
+func TestGoodbyeAndEndAtOnce(t *testing.T) {
+	for range 20 {
+		r := start(t, "serve")
+		pid := r.ready(0)
+		keeper := r.cmd.Process.Pid
+		freeze(t, keeper)
+		must(t, unix.Kill(pid, unix.SIGTERM))
+		eventually(t, "the daemon has ended", func() bool {
+			stat, err := os.ReadFile("/proc/" + itoa(pid) + "/stat")
+			return err == nil && strings.Contains(string(stat), ") Z ")
+		})
+		must(t, unix.Kill(keeper, unix.SIGCONT))
+		if got := r.status(); got != 0 {
+			t.Errorf("keeper ends with %d, want 0", got)
+		}
+		if n := len(r.starts()); n != 1 {
+			t.Fatalf("daemons started: %d, want 1", n)
+		}
+	}
+}
+
 // A daemon that is so young that it does not listen to signals yet dies of them, which is no failure.
 func TestDaemonAskedToEndTooEarly(t *testing.T) {
 	r := start(t, "serve")

@@ -147,6 +147,8 @@ func (k *keeper) daemonGone() {
 	failpoint.At("keeper.alone")
 	k.lookAtMover()
 	switch {
+	case k.child.ended != nil:
+		k.heardAll()
 	case k.child.pid != 0: // its end will be seen by waiting
 	case k.child.upgrade != nil && !k.child.leaving:
 		k.upgradeStep("it ended")
